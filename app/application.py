@@ -1,0 +1,89 @@
+"""Application: the roof, where every part is put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advanced_alchemy.alembic.commands import AlembicCommands
+from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlchemyPlugin
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Receive, Scope, Send
+
+from app.bodies import JsonBody
+from app.database import configure_database, database_url, time_limit, transaction_within
+from app.edge import serve
+from app.embedded import available
+from app.errors import answer
+from app.health import HealthController, Readiness
+from app.logs import configure_logs
+from app.passwords import Passwords
+from app.reads import Reads
+from app.serving import Serving
+from app.settings import Settings, load_settings
+from app.users.routes import UserController
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of a request body, where a route does not say otherwise."""
+
+
+class UserService(Litestar):
+    """Litestar behind the edge."""
+
+    settings: Settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] == ScopeType.HTTP:
+            local, log = self.settings.access == "local", self.settings.log_requests
+            await serve(super().__call__, scope, receive, send, local=local, log=log)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
+    settings = settings or load_settings()
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    config = configure_database(settings)
+    pooled = database_url(settings).transaction_pooling
+    limit = time_limit(settings)
+    reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
+    passwords = Passwords()
+    readiness = Readiness(reads)
+    app = UserService(
+        route_handlers=[UserController, HealthController],
+        plugins=[SQLAlchemyPlugin(config), _serving(settings, config)],
+        dependencies={
+            "transaction": Provide(transaction_within(limit)),
+            "reads": provide(reads),
+            "passwords": provide(passwords),
+            "readiness": provide(readiness),
+        },
+        dto=JsonBody,
+        return_dto=None,
+        exception_handlers={Exception: answer},
+        request_max_body_size=BODY_LIMIT,
+        logging_config=None,
+        openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
+        on_shutdown=[passwords.close],
+    )
+    app.settings = settings
+    return app
+
+
+def provide(part: Any) -> Provide:
+    """Inject one and the same object everywhere."""
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _serving(settings: Settings, config: SQLAlchemyAsyncConfig) -> Serving:
+    embedded = settings.database_url is None and available()
+    return Serving(
+        access=settings.access,
+        embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
+        migrate=lambda: AlembicCommands(config).upgrade("head"),
+    )
