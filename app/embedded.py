@@ -27,7 +27,8 @@ def available() -> bool:
 def start(data_dir: Path) -> str:
     """Start or join the server of `data_dir`, and return the folder of its socket.
 
-    It stops with the last process that joined it. The first time takes a second, joining a millisecond. Raises: RuntimeError.
+    It stops with the last process that joined it. The first time takes a second, joining a millisecond.
+    Raises: RuntimeError.
     """
     home = data_dir.resolve()
     _end_in_order()
