@@ -22,6 +22,7 @@ from sqlalchemy.util import await_only
 
 from app import embedded
 from app.database_url import DatabaseUrl, parse_database_url
+from app.pool import FRESH, Pool
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,6 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
 CONNECT_TIMEOUT = 2.0
 """Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
-_IDLE_BEFORE_PING = 1.0
 _PING_TIMEOUT = 1.0
 
 
@@ -62,8 +62,11 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
     config = SQLAlchemyAsyncConfig(
         connection_string=database.url.render_as_string(hide_password=False),
         engine_config=EngineConfig(
-            pool_size=settings.db_pool_size,
-            max_overflow=settings.db_max_overflow,
+            poolclass=Pool,
+            pool_size=settings.db_pool_size + settings.db_max_overflow,
+            max_overflow=0,
+            # The connection used last is the one that needs no question whether it still lives.
+            pool_use_lifo=True,
             pool_timeout=int(settings.db_pool_timeout),
             pool_recycle=settings.db_pool_recycle,
             echo=settings.db_echo,
@@ -147,7 +150,7 @@ def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> No
         idle = time.monotonic() - record.info.get("used_at", time.monotonic())
         if driver.is_closed():
             raise DisconnectionError("closed")
-        if settings.db_pool_pre_ping and idle > _IDLE_BEFORE_PING:
+        if settings.db_pool_pre_ping and idle > FRESH:
             try:
                 await_only(driver.execute("", timeout=_PING_TIMEOUT))
             except Exception as error:

@@ -41,6 +41,8 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
+    logging.getLogger("app.pool").setLevel("WARNING")
 
 
 def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 import structlog
@@ -12,7 +13,10 @@ from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from app.pool import Pool
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -57,6 +61,7 @@ class Reads:
         """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
         transaction of its own that sets it, as a pooler in transaction mode needs."""
         self._engine = engine
+        self._pool = cast("Pool", engine.sync_engine.pool)
         self._limit = limit
         self._begin = (
             None
@@ -74,17 +79,25 @@ class Reads:
         arguments = [values.get(name, default) for name, default in read.parameters]
         if self._engine.echo:
             _log.info("statement", sql=read.sql)
+        if (idle := self._pool.connect_idle()) is not None:
+            with suppress(_Lost):
+                return await self._fetch(idle, read.sql, arguments)
         async with asyncio.timeout(self._limit):
             try:
-                return await greenlet_spawn(self._run, read.sql, arguments)
+                return await self._fetch(await greenlet_spawn(self._pool.connect), read.sql, arguments)
             except _Lost:
-                return await greenlet_spawn(self._run, read.sql, arguments)
+                return await self._fetch(await greenlet_spawn(self._pool.connect), read.sql, arguments)
 
-    def _run(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        lent = self._engine.sync_engine.pool.connect()
+    async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection
         try:
-            return await_only(driver.fetch(sql, *values) if self._begin is None else self._fetch(driver, sql, values))
+            if self._begin is None:
+                found: list[Any] = await driver.fetch(sql, *arguments)
+            else:
+                await driver.execute(self._begin)
+                found = await driver.fetch(sql, *arguments)
+                await driver.execute("COMMIT")
+            return found
         except BaseException as error:
             lost = driver.is_closed()
             # After a time-out or a cancellation the answer may still be on its way; inside BEGIN there is no way back.
@@ -94,13 +107,8 @@ class Reads:
                 raise _Lost from error
             raise
         finally:
+            # Outside a greenlet this is safe: nothing is to be rolled back, and the pool has room for what it lent.
             lent.close()
-
-    async def _fetch(self, driver: Any, sql: str, values: Sequence[Any]) -> list[Any]:
-        await driver.execute(self._begin)
-        found: list[Any] = await driver.fetch(sql, *values)
-        await driver.execute("COMMIT")
-        return found
 
 
 class _Lost(ConnectionError):

@@ -20,10 +20,6 @@ from app.users.repository import UserReads, UserRepository
 from app.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
 
 
-async def provide_user_reads(reads: NamedDependency[Reads]) -> UserReads:
-    return UserReads(reads)
-
-
 async def provide_users(transaction: NamedDependency[AsyncSession]) -> UserRepository:
     return UserRepository(session=transaction)
 
@@ -31,10 +27,7 @@ async def provide_users(transaction: NamedDependency[AsyncSession]) -> UserRepos
 class UserController(Controller):
     path = "/users"
     tags = ["Users"]
-    dependencies = {
-        "user_reads": Provide(provide_user_reads),
-        "users": Provide(provide_users),
-    }
+    dependencies = {"users": Provide(provide_users)}
 
     @post(responses=problems(400, 409, 413, 415, 422, 503))
     async def create(
@@ -48,19 +41,19 @@ class UserController(Controller):
 
     @get(responses=problems(422, 503), operation_class=listed_by(UserQuery))
     async def list_users(
-        self, request: Request[Any, Any, Any], user_reads: NamedDependency[UserReads]
+        self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
     ) -> Response[Page[UserRead] | CursorPage[UserRead]]:
         """List users by page, or by cursor when `cursor` is given."""
         query = parse_query(UserQuery, request.scope["query_string"])
-        result = await (user_reads.page(query) if query.by_page else user_reads.after(query))
+        result = await (UserReads(reads).page(query) if query.by_page else UserReads(reads).after(query))
         return listed(result, request)
 
     @get("/{user_id:str}", responses=problems(404, 422, 503) | {304: ResponseSpec(None, description="Not modified")})
     async def read(
-        self, user_id: FromPath[int], user_reads: NamedDependency[UserReads], if_none_match: IfNoneMatch = None
+        self, user_id: FromPath[int], reads: NamedDependency[Reads], if_none_match: IfNoneMatch = None
     ) -> Response[UserRead]:
         """Read a user."""
-        user = await user_reads.get_by_id(user_id)
+        user = await UserReads(reads).get_by_id(user_id)
         if is_fresh(if_none_match, user.version):
             return not_modified(user.version)
         return versioned(user.public(), user.version, headers=PRIVATE)
