@@ -75,7 +75,7 @@ def deep_page(shape: Shape) -> Select[Any]:
     """
     total = shape.total().select().cte("t")
     count = select(total.c.total).scalar_subquery()
-    from_start = count >= _OFFSET * 2
+    from_start = count - _OFFSET >= _OFFSET
     forward = select(shape.model.id).order_by(*shape.order()).limit(case((from_start, _SIZE), else_=0)).offset(_OFFSET)
     backward = (
         select(shape.model.id)

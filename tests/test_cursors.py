@@ -1,0 +1,127 @@
+"""Cursor pages: every row once, whoever writes meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+ADD = (
+    "INSERT INTO users (name, email, hashed_password, created_at) SELECT 'name ' || i % 4, 'u' || i || '@example.com',"
+    " 'x', timestamptz '2026-01-01Z' + i % 5 * interval '1 hour' FROM generate_series(:first, :last) i"
+)
+ORDERS = ["id", "-id", "name", "-name", "email", "-created_at", "name,-created_at", "-created_at,email", "name,-id"]
+
+
+async def add(engine: AsyncEngine, first: int, last: int) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text(ADD), {"first": first, "last": last})
+
+
+async def walk(client: httpx.AsyncClient, **parameters: Any) -> list[int]:
+    ids: list[int] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await client.get("/users", params={**parameters, "cursor": cursor})).json()
+        ids += [user["id"] for user in page["items"]]
+        cursor = page["next_cursor"]
+    return ids
+
+
+@pytest.mark.parametrize("sort", ORDERS)
+async def test_a_walk_sees_what_one_large_page_sees(client: httpx.AsyncClient, engine: AsyncEngine, sort: str) -> None:
+    await add(engine, 1, 60)
+    whole = (await client.get("/users", params={"sort": sort, "size": 100})).json()
+
+    walked = await walk(client, sort=sort, size=7)
+
+    assert walked == [user["id"] for user in whole["items"]]
+    assert len(set(walked)) == 60
+
+
+@pytest.mark.parametrize("sort", ORDERS)
+async def test_pages_by_number_see_the_same(client: httpx.AsyncClient, engine: AsyncEngine, sort: str) -> None:
+    await add(engine, 1, 60)
+
+    ids: list[int] = []
+    for page in range(1, 10):
+        answer = (await client.get("/users", params={"sort": sort, "size": 7, "page": page})).json()
+        ids += [user["id"] for user in answer["items"]]
+
+    assert ids == await walk(client, sort=sort, size=7)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), size=st.integers(1, 9), sort=st.sampled_from(ORDERS))
+async def test_rows_that_stay_come_once_whatever_others_write(
+    client: httpx.AsyncClient, engine: AsyncEngine, data: st.DataObject, size: int, sort: str
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("TRUNCATE users RESTART IDENTITY"))
+    await add(engine, 1, 40)
+    deleted: set[int] = set()
+    seen: list[int] = []
+
+    cursor: str | None = ""
+    added = 100
+    while cursor is not None:
+        page = (await client.get("/users", params={"sort": sort, "size": size, "cursor": cursor})).json()
+        seen += [user["id"] for user in page["items"]]
+        cursor = page["next_cursor"]
+        victim = data.draw(st.integers(1, 40))
+        deleted.add(victim)
+        async with engine.connect() as connection:
+            await connection.execute(text("DELETE FROM users WHERE id = :id"), {"id": victim})
+        if data.draw(st.booleans()):
+            await add(engine, added, added + 1)
+            added += 2
+
+    survivors = set(range(1, 41)) - deleted
+    assert len(seen) == len(set(seen))
+    assert survivors <= set(seen)
+
+
+async def test_the_cursor_of_another_list_is_refused(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add(engine, 1, 9)
+    first = (await client.get("/users", params={"cursor": "", "size": 2})).json()["next_cursor"]
+
+    for foreign in ({"sort": "-id"}, {"name": "name 1"}, {"sort": "name"}):
+        answer = await client.get("/users", params={"cursor": first, **foreign})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+@pytest.mark.parametrize("damage", ["x", "A" * 40, "é", "%00", "=", "a" * 3000])
+async def test_a_damaged_cursor_is_refused(client: httpx.AsyncClient, engine: AsyncEngine, damage: str) -> None:
+    await add(engine, 1, 9)
+    good = (await client.get("/users", params={"cursor": "", "size": 2})).json()["next_cursor"]
+
+    for cursor in (damage, good + damage, damage + good):
+        answer = await client.get("/users", params={"cursor": cursor})
+
+        assert answer.status_code == 422
+        assert [error["parameter"] for error in answer.json()["errors"]] == ["cursor"]
+
+
+async def test_page_and_cursor_exclude_each_other(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/users?cursor=&page=1")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"detail": "cannot be combined with page", "parameter": "cursor"}]
+
+
+async def test_a_cursor_page_links_to_the_next(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add(engine, 1, 9)
+
+    page = await client.get("/users?cursor=&size=4&sort=-id")
+
+    assert page.json()["size"] == 4
+    following = await client.get(page.links["next"]["url"])
+    assert [user["id"] for user in following.json()["items"]] == [5, 4, 3, 2]
+    last = await client.get(following.links["next"]["url"])
+    assert (last.json()["next_cursor"], "link" in last.headers) == (None, False)
