@@ -1,0 +1,82 @@
+"""Serving: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
+
+import logging
+import os
+import signal
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from click import Group
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.plugins import CLIPlugin
+from litestar_granian import GranianPlugin
+
+from app import embedded
+
+_logger = logging.getLogger(__name__)
+
+_DEFAULTS = {
+    # HTTP/2 without TLS serves no client that we have.
+    "http": "1",
+    # Seconds for the requests in flight, after which workers are killed; the command itself gives up 5 s later.
+    "workers_kill_timeout": 10,
+    "respawn_failed_workers": True,
+}
+
+
+class Serving(GranianPlugin, CLIPlugin):
+    """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
+
+    `drain_seconds` after SIGTERM a worker goes on accepting, while `app.state.draining` is true for `/health/ready`.
+    """
+
+    __slots__ = ("access", "drain_seconds", "embedded_dir", "migrate")
+
+    def __init__(
+        self, *, access: str, embedded_dir: Path | None, migrate: Callable[[], None], drain_seconds: float = 0
+    ) -> None:
+        super().__init__()
+        self.access = access
+        self.embedded_dir = embedded_dir
+        self.migrate = migrate
+        self.drain_seconds = drain_seconds
+
+    def on_cli_init(self, cli: Group) -> None:
+        super().on_cli_init(cli)
+        cli.commands["run"].context_settings["default_map"] = _DEFAULTS
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.state.draining = False
+        app_config.lifespan.append(self._draining)
+        return app_config
+
+    @contextmanager
+    def server_lifespan(self, app: Litestar) -> Iterator[None]:
+        """Runs once, in the parent of the workers."""
+        if self.embedded_dir:
+            self.migrate()
+            _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
+        address = f"http://{os.environ['LITESTAR_HOST']}:{os.environ['LITESTAR_PORT']}"
+        _logger.info("Docs at %s/schema, access is %s", address, self.access)
+        try:
+            yield
+        finally:
+            if self.embedded_dir:
+                embedded.stop(self.embedded_dir)
+
+    @asynccontextmanager
+    async def _draining(self, app: Litestar) -> AsyncIterator[None]:
+        loop = get_running_loop()
+
+        def begin() -> None:
+            if not app.state.draining:
+                app.state.draining = True
+                # For Granian SIGINT and SIGTERM are the same; we took only the latter.
+                loop.call_later(self.drain_seconds, signal.raise_signal, signal.SIGINT)
+
+        if self.drain_seconds:
+            loop.add_signal_handler(signal.SIGTERM, begin)
+        yield
