@@ -73,8 +73,9 @@ class PostgresServer:
     def _remove_leftovers(self) -> None:
         for unfinished in self.home.glob("initdb-*"):
             shutil.rmtree(unfinished)
-        # Stale, as nobody writes the log; but PostgreSQL would believe it if another process had that number by now.
-        self.pid_file.unlink(missing_ok=True)
+        # Stale, as nobody writes the log; PostgreSQL would believe them if a process, or a zombie, has that number now.
+        for stale in (self.pid_file, self.home / ".s.PGSQL.5432.lock"):
+            stale.unlink(missing_ok=True)
 
     def _initialize(self, log: IO[bytes]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))
