@@ -3,10 +3,13 @@
 import logging
 import os
 import signal
+import socket
+import time
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from threading import Thread
 
 from click import Group
 from litestar import Litestar
@@ -18,13 +21,6 @@ from app import embedded
 
 _logger = logging.getLogger(__name__)
 
-_DEFAULTS = {
-    # HTTP/2 without TLS serves no client that we have.
-    "http": "1",
-    # Seconds for the requests in flight, after which workers are killed; the command itself gives up 5 s later.
-    "workers_kill_timeout": 10,
-    "respawn_failed_workers": True,
-}
 
 
 class Serving(GranianPlugin, CLIPlugin):
@@ -46,7 +42,15 @@ class Serving(GranianPlugin, CLIPlugin):
 
     def on_cli_init(self, cli: Group) -> None:
         super().on_cli_init(cli)
-        cli.commands["run"].context_settings["default_map"] = _DEFAULTS
+        cli.commands["run"].context_settings["default_map"] = {
+            # HTTP/2 without TLS serves no client that we have.
+            "http": "1",
+            # Seconds for the requests in flight, after which workers are killed; the command itself waits 5 s more.
+            "workers_kill_timeout": 10,
+            "respawn_failed_workers": True,
+            # Else every write of the database restarts the workers.
+            "reload_ignore_paths": [str(self.embedded_dir)] if self.embedded_dir else [],
+        }
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.state.draining = False
@@ -61,6 +65,7 @@ class Serving(GranianPlugin, CLIPlugin):
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
         address = f"http://{os.environ['LITESTAR_HOST']}:{os.environ['LITESTAR_PORT']}"
         _logger.info("Docs at %s/schema, access is %s", address, self.access)
+        _end_on_hangup()
         try:
             yield
         finally:
@@ -80,3 +85,19 @@ class Serving(GranianPlugin, CLIPlugin):
         if self.drain_seconds:
             loop.add_signal_handler(signal.SIGTERM, begin)
         yield
+
+
+def _end_on_hangup() -> None:
+    """Closing the terminal ends the service. Granian's command would take that signal as one to reload the workers."""
+    received, written = socket.socketpair()
+    written.setblocking(False)
+    signal.set_wakeup_fd(written.detach(), warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while signal.SIGHUP not in received.recv(1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2)  # For requests in flight. The second signal ends what the first did not.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, daemon=True).start()
