@@ -9,7 +9,7 @@ from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Thread, main_thread
 
 from click import Group
 from litestar import Litestar
@@ -94,10 +94,11 @@ def _end_on_hangup() -> None:
     signal.set_wakeup_fd(written.detach(), warn_on_full_buffer=False)
 
     def wait() -> None:
-        while signal.SIGHUP not in received.recv(1):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(2)  # For requests in flight. The second signal ends what the first did not.
-        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            if signal.SIGHUP in received.recv(1):
+                # To the main thread, which would not wake for one that another thread took.
+                signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+                time.sleep(2)  # For requests in flight. The second signal ends what the first did not.
+                signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
 
     Thread(target=wait, daemon=True).start()
