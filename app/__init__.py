@@ -1,7 +1,20 @@
-"""The service."""
+"""The door: `litestar run` finds `create_app` here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+    from app.settings import Settings
+
+__all__ = ["create_app"]
 
 
-def create_app():  # type: ignore[no-untyped-def]  # PLACEHOLDER
-    from app.application import create_app as create
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
+    # Imported late: the command line evaluates whatever this package holds at import time.
+    from app.application import create_app as build
 
-    return create()
+    return build(settings)

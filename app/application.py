@@ -1,70 +1,89 @@
-"""PLACEHOLDER: the least application that runs on the embedded database, to be replaced by the real one."""
+"""Application: the roof, where every part is put together."""
 
-import asyncio
-import logging
-import os
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any
 
-from litestar import Litestar, Request, Response, get
-from litestar.datastructures import State
-from litestar.logging import LoggingConfig
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from advanced_alchemy.alembic.commands import AlembicCommands
+from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlchemyPlugin
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Receive, Scope, Send
 
-from app import embedded
+from app.bodies import JsonBody
+from app.database import configure_database, database_url, time_limit, transaction_within
+from app.edge import serve
+from app.embedded import available
+from app.errors import answer
+from app.health import HealthController, Readiness
+from app.logs import configure_logs
+from app.passwords import Passwords
+from app.reads import Reads
 from app.serving import Serving
+from app.settings import Settings, load_settings
+from app.users.routes import UserController
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of a request body, where a route does not say otherwise."""
 
 
-@get("/health/live")
-async def live() -> dict[str, int]:
-    return {"pid": os.getpid()}
+class UserService(Litestar):
+    """Litestar behind the edge."""
+
+    settings: Settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] == ScopeType.HTTP:
+            local, log = self.settings.access == "local", self.settings.log_requests
+            await serve(super().__call__, scope, receive, send, local=local, log=log)
+        else:
+            await super().__call__(scope, receive, send)
 
 
-@get("/health/ready")
-async def ready(state: State) -> Response[dict[str, int]]:
-    async with state.engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
-    return Response({"pid": os.getpid()}, status_code=503 if state.draining else 200)
-
-
-@get("/slow")
-async def slow(request: Request[Any, Any, Any], seconds: float = 1) -> dict[str, object]:
-    await asyncio.sleep(seconds)
-    return {"client": request.scope["client"]}
-
-
-@get("/sql")
-async def sql(state: State, seconds: float = 1) -> dict[str, object]:
-    async with state.engine.connect() as connection:
-        await connection.execute(text("SELECT pg_sleep(:s)"), {"s": seconds})
-    return {}
-
-
-def create_app() -> Litestar:
-    url = os.environ.get("DATABASE_URL")
-    data_dir = Path(os.environ.get("EMBEDDED_DATA_DIR", Path(__file__).parent.parent / ".postgres"))
-
-    async def start(app: Litestar) -> None:
-        app.state.engine = create_async_engine(url or embedded.start(data_dir))
-
-    async def stop(app: Litestar) -> None:
-        await app.state.engine.dispose()
-        logging.getLogger("app").info("lifespan exit %s", os.getpid())
-
-    def migrate() -> None:
-        logging.getLogger("app").info("migrating %s", embedded.start(data_dir))
-
-    serving = Serving(
-        access="local",
-        embedded_dir=None if url else data_dir,
-        migrate=migrate,
-        drain_seconds=float(os.environ.get("DRAIN_SECONDS", "0")),
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
+    settings = settings or load_settings()
+    configure_logs(style=settings.log_format, level=settings.log_level)
+    config = configure_database(settings)
+    pooled = database_url(settings).transaction_pooling
+    limit = time_limit(settings)
+    reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
+    passwords = Passwords()
+    readiness = Readiness(reads)
+    app = UserService(
+        route_handlers=[UserController, HealthController],
+        plugins=[SQLAlchemyPlugin(config), _serving(settings, config)],
+        dependencies={
+            "transaction": Provide(transaction_within(limit)),
+            "reads": provide(reads),
+            "passwords": provide(passwords),
+            "readiness": provide(readiness),
+        },
+        dto=JsonBody,
+        return_dto=None,
+        exception_handlers={Exception: answer},
+        request_max_body_size=BODY_LIMIT,
+        logging_config=None,
+        openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
+        on_shutdown=[passwords.close],
     )
-    return Litestar(
-        [live, ready, slow, sql],
-        on_startup=[start],
-        on_shutdown=[stop],
-        plugins=[serving],
-        logging_config=LoggingConfig(root={"level": "INFO", "handlers": ["queue_listener"]}, log_exceptions="always"),
+    app.settings = settings
+    return app
+
+
+def provide(part: Any) -> Provide:
+    """Inject one and the same object everywhere."""
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _serving(settings: Settings, config: SQLAlchemyAsyncConfig) -> Serving:
+    embedded = settings.database_url is None and available()
+    return Serving(
+        access=settings.access,
+        embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
+        migrate=lambda: AlembicCommands(config).upgrade("head"),
     )

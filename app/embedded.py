@@ -25,18 +25,17 @@ def available() -> bool:
 
 
 def start(data_dir: Path) -> str:
-    """Start or join the server of `data_dir`, and return its URL. It stops with the last process that joined it.
+    """Start or join the server of `data_dir`, and return the folder of its socket.
 
-    The first time takes a second, joining a millisecond. Raises: RuntimeError.
+    It stops with the last process that joined it. The first time takes a second, joining a millisecond.
+    Raises: RuntimeError.
     """
     home = data_dir.resolve()
     _end_in_order()
     home.mkdir(parents=True, exist_ok=True)
     with _locked(home):
         _join(home)
-        socket_dir = PostgresServer(home).start()
-    # initdb makes the database `postgres`, so there is no further step that could be left half done.
-    return f"postgresql+asyncpg://postgres@/postgres?host={socket_dir}"
+        return PostgresServer(home).start()
 
 
 def stop(data_dir: Path) -> None:

@@ -1,0 +1,55 @@
+"""Runs migrations for `litestar database ...` and for plain `alembic ...` alike."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import app.application  # noqa: F401  # knows every model
+from app.database import Model, configure_database
+from app.settings import load_settings
+
+_LOCK = 0x5573657273  # "Users": whoever else migrates this database waits here.
+
+
+def _configure(**how: Any) -> None:
+    context.configure(
+        target_metadata=Model.metadata,
+        version_table="alembic_version",
+        compare_type=True,
+        compare_server_default=True,
+        **how,
+    )
+
+
+def migrate(connection: Connection) -> None:
+    """Run everything in one transaction: a migration that fails leaves nothing behind."""
+    _configure(connection=connection)
+    with context.begin_transaction():
+        # Waiting for other replicas may take as long as their migrations; waiting for a table's lock may not,
+        # because every request would queue behind it.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        context.run_migrations()
+
+
+async def migrate_online() -> None:
+    engine: AsyncEngine = getattr(context.config, "engine", None) or configure_database(load_settings()).get_engine()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await engine.dispose()
+
+
+if context.is_offline_mode():
+    _configure(dialect_name="postgresql", literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    asyncio.run(migrate_online())

@@ -1,0 +1,116 @@
+"""Checks: a decoded object in, a Struct out, or every field that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from app.problems import FieldError
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (\S+)")
+_LENGTH = re.compile(r"of length (>=|<=) (\d+)")
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
+_BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
+_NOUNS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "an array",
+    "datetime": "a date and time (RFC 3339)",
+}
+
+
+class _Field(msgspec.Struct, frozen=True):
+    kind: Any
+    required: bool
+    strip: bool
+    check: Callable[[str], None] | None
+
+
+def check(kind: type[S], given: Mapping[str, Any], *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
+    """Make a `kind` of `given`: the Struct and {}, or None and {field: what is wrong}.
+
+    `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
+    """
+    fields = _fields(kind)
+    wrong = {name: "unknown" for name in given if name not in fields}
+    clean: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                wrong[name] = "required"
+            continue
+        try:
+            clean[name] = msgspec.convert(_tidy(given[name], field), field.kind, strict=strict)
+            if field.check is not None and isinstance(clean[name], str):
+                field.check(clean[name])
+        except ValueError as error:
+            wrong[name] = in_words(error)
+    return (None, wrong) if wrong else (kind(**clean), wrong)
+
+
+def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
+    """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
+    return [
+        FieldError(detail, pointer=f"{prefix}/{name.replace('~', '~0').replace('/', '~1')}")
+        for name, detail in wrong.items()
+    ]
+
+
+def _tidy(value: Any, field: _Field) -> Any:
+    """Strip where the field asks for it; refuse what PostgreSQL cannot store. Raises: ValueError."""
+    if not isinstance(value, str):
+        return value
+    if "\0" in value:
+        raise ValueError("must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain a lone surrogate") from None
+    return value.strip() if field.strip else value
+
+
+@lru_cache(64)
+def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+    return {field.encode_name: _field(field) for field in msgspec.structs.fields(kind)}
+
+
+def _field(field: msgspec.structs.FieldInfo) -> _Field:
+    extra = _extra(msgspec.inspect.type_info(field.type))
+    return _Field(
+        kind=field.type,
+        required=field.required,
+        strip=bool(extra.get("strip")),
+        check=extra.get("check"),
+    )
+
+
+def _extra(described: msgspec.inspect.Type) -> dict[str, Any]:
+    if isinstance(described, msgspec.inspect.Metadata):
+        return {**(described.extra or {}), **_extra(described.type)}
+    if isinstance(described, msgspec.inspect.UnionType):
+        return {key: value for member in described.types for key, value in _extra(member).items()}
+    return {}
+
+
+def in_words(error: ValueError) -> str:
+    """What is wrong, without the rejected value and without the decoder's jargon."""
+    text = str(error)
+    if length := _LENGTH.search(text):
+        bound = "at least" if length[1] == ">=" else "at most"
+        return f"{bound} {length[2]} character{'' if length[2] == '1' else 's'}"
+    if limit := _BOUND.search(text):
+        return f"{_BOUNDS[limit[1]]} {limit[2]}"
+    if (expected := _EXPECTED.search(text)) and expected["got"]:
+        wanted = [_NOUNS.get(name.strip(), name.strip()) for name in expected["wanted"].split("|")]
+        return f"must be {' or '.join(wanted)}"
+    return text[0].lower() + text[1:].split(" - at ")[0].replace("`", "")

@@ -1,0 +1,170 @@
+"""Database: the Model base, the engine that the settings describe, and the one place that commits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from advanced_alchemy.base import IdentityBase
+from advanced_alchemy.config import AlembicAsyncConfig
+from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
+from litestar.di import NamedDependency
+from sqlalchemy import event, make_url
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.util import await_only
+
+from app import embedded
+from app.database_url import DatabaseUrl, parse_database_url
+from app.pool import FRESH, Pool
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
+CONNECT_TIMEOUT = 2.0
+"""Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
+_PING_TIMEOUT = 1.0
+
+
+class Model(IdentityBase):
+    """A table with a `bigint` identity key, and constraints named `pk_users`, `ix_users_email` and so on."""
+
+    __abstract__ = True
+
+
+def database_url(settings: Settings) -> DatabaseUrl:
+    """The configured database, else the embedded one, else the one of `compose.yaml`."""
+    if settings.database_url is not None:
+        return settings.database_url
+    if embedded.available():
+        return DatabaseUrl(
+            url=make_url("postgresql+asyncpg://postgres@/postgres"),
+            connect_args={"async_creator_fn": partial(_connect_to_embedded, Path(settings.embedded_data_dir))},
+        )
+    return parse_database_url(COMPOSE_URL)
+
+
+async def _connect_to_embedded(data_dir: Path, **arguments: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """Start or join the embedded server with the first connection, so that only what needs it starts it."""
+    return await asyncpg.connect(host=embedded.start(data_dir), **arguments)
+
+
+def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
+    """Describe the engine, the sessions and the migrations for Advanced Alchemy's plugin."""
+    database = database_url(settings)
+    config = SQLAlchemyAsyncConfig(
+        connection_string=database.url.render_as_string(hide_password=False),
+        engine_config=EngineConfig(
+            poolclass=Pool,
+            pool_size=settings.db_pool_size + settings.db_max_overflow,
+            max_overflow=0,
+            # The connection used last is the one that needs no question whether it still lives.
+            pool_use_lifo=True,
+            pool_timeout=int(settings.db_pool_timeout),
+            pool_recycle=settings.db_pool_recycle,
+            echo=settings.db_echo,
+            hide_parameters=True,
+            connect_args=_connect_args(settings, database),
+        ),
+        session_config=AsyncSessionConfig(expire_on_commit=False, autoflush=False),
+        alembic_config=AlembicAsyncConfig(
+            script_location=str(ROOT / "alembic"),
+            version_table_name="alembic_version",
+            render_as_batch=False,
+            compare_type=True,
+        ),
+        # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
+        set_default_exception_handler=False,
+    )
+    _watch(config.get_engine(), settings, database)
+    return config
+
+
+def time_limit(settings: Settings) -> float:
+    """Seconds within which a unit of work ends: a wait for a connection, a statement, and some slack."""
+    return settings.db_pool_timeout + settings.db_statement_timeout + 0.5
+
+
+def transaction_within(limit: float) -> Callable[[AsyncSession], AsyncGenerator[AsyncSession, None]]:
+    """Make the dependency that owns the commit; a unit of work may take `limit` seconds."""
+
+    async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> AsyncGenerator[AsyncSession, None]:
+        """Commit after the handler returns and before its response starts; roll back on any exception."""
+        try:
+            async with asyncio.timeout(limit):
+                yield db_session
+                await db_session.commit()
+        except (TimeoutError, asyncio.CancelledError):
+            # The connection may be in the middle of anything, on a network that swallows what we say.
+            await db_session.invalidate()
+            raise
+        finally:
+            await _close(db_session)
+
+    return provide_transaction
+
+
+async def _close(session: AsyncSession) -> None:
+    """Give the connection back. The ROLLBACK that this sends may meet a dead network, hence the limit."""
+    try:
+        async with asyncio.timeout(_PING_TIMEOUT):
+            await session.close()
+    except Exception:
+        with suppress(Exception):
+            await session.invalidate()
+
+
+def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
+    given = dict(database.connect_args)
+    session = {"application_name": "litestar-users", **given.pop("server_settings", {})}
+    if not database.transaction_pooling:
+        # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
+        session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}
+    return {
+        "timeout": CONNECT_TIMEOUT,
+        # Ours comes second, for a server or a network that does not answer at all.
+        "command_timeout": settings.db_statement_timeout + (0 if database.transaction_pooling else 0.5),
+        "server_settings": session,
+        **given,
+    }
+
+
+def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
+    """Attach what the pool should do besides pooling."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def remember(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: Any, _lent: Any) -> None:
+        """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
+        driver = connection.driver_connection
+        idle = time.monotonic() - record.info.get("used_at", time.monotonic())
+        if driver.is_closed():
+            raise DisconnectionError("closed")
+        if settings.db_pool_pre_ping and idle > FRESH:
+            try:
+                await_only(driver.execute("", timeout=_PING_TIMEOUT))
+            except Exception as error:
+                raise DisconnectionError("no answer") from error
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def abort(connection: Any, _record: Any, _error: Any) -> None:
+        """Close the socket at once: a polite good-bye would wait on a network that may be dead."""
+        if connection is not None:
+            connection.driver_connection.terminate()
+
+    if database.transaction_pooling:
+        milliseconds = int(settings.db_statement_timeout * 1000)
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def limit(connection: Any) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")

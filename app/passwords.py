@@ -1,0 +1,62 @@
+"""Passwords: Argon2id, on as many threads as there are cores and never on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from app.problems import Unavailable
+
+T = TypeVar("T")
+
+# OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+def _yield_to_the_event_loop() -> None:
+    """Lower this thread's priority: on Linux a nice value belongs to a thread."""
+    os.nice(5)
+
+
+class Passwords:
+    """Hashes and verifies. More than `queue` waiting at once are turned away, so that nobody waits for long."""
+
+    def __init__(self, *, threads: int | None = None, queue: int = 200) -> None:
+        workers = threads or len(os.sched_getaffinity(0))
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
+        self._limit = workers + queue
+        self._under_way = 0
+
+    async def hash(self, password: str) -> str:
+        """Hash `password` as Argon2id (RFC 9106). Takes about 50 ms of one thread, by design. Raises: Unavailable."""
+        return await self._run(_hasher.hash, password)
+
+    async def verify(self, password: str, hashed: str) -> bool:
+        """Whether `password` is the one that was hashed. Costs as much as `hash`. Raises: Unavailable."""
+        return await self._run(_matches, hashed, password)
+
+    async def _run(self, work: Callable[..., T], *args: str) -> T:
+        if self._under_way >= self._limit:
+            raise Unavailable("Too many passwords are being hashed", code="overloaded")
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+        finally:
+            self._under_way -= 1
+
+    def close(self) -> None:
+        """Let the threads end once their work is done."""
+        self._pool.shutdown(wait=False)
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hashed, password)
+    except (VerificationError, InvalidHashError):
+        return False

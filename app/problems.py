@@ -1,0 +1,105 @@
+"""Problems: what can go wrong in a request, named; `errors` turns each into an RFC 9457 answer."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class FieldError(Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong with a request, and where."""
+
+    detail: str
+    pointer: str | UnsetType = UNSET
+    """JSON pointer (RFC 6901) into the body."""
+    parameter: str | UnsetType = UNSET
+    header: str | UnsetType = UNSET
+
+
+class Problem(Exception):
+    """Something that the client is told as problem+json."""
+
+    status: int = 500
+    code: str = "internal_error"
+    detail: str = "The service has a defect; the request id leads to its log line"
+    headers: dict[str, str]
+    errors: list[FieldError]
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        self.detail = detail or self.detail
+        self.code = code or self.code
+        self.headers = {}
+        self.errors = []
+        super().__init__(self.detail)
+
+
+class Malformed(Problem):
+    """What cannot be parsed at all."""
+
+    status = 400
+    code = "malformed_request"
+    detail = "The body is not valid JSON"
+
+
+class Forbidden(Problem):
+    status = 403
+    code = "forbidden"
+    detail = "Forbidden"
+
+
+class Missing(Problem):
+    """There is no such row."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, noun: str = "Resource") -> None:
+        super().__init__(f"{noun} not found")
+
+
+class EmailTaken(Problem):
+    status = 409
+    code = "email_taken"
+    detail = "Email already registered"
+
+    def __init__(self, pointer: str | None = None) -> None:
+        super().__init__()
+        if pointer is not None:
+            self.errors = [FieldError(self.detail, pointer=pointer)]
+
+
+class PreconditionFailed(Problem):
+    """`If-Match` names another version than the stored one."""
+
+    status = 412
+    code = "precondition_failed"
+    detail = "The resource has changed since it was read"
+
+
+class UnsupportedMediaType(Problem):
+    status = 415
+    code = "unsupported_media_type"
+    detail = "The body must be application/json in UTF-8"
+
+
+class Invalid(Problem):
+    """Parsed, but not acceptable: every bad field at once."""
+
+    status = 422
+    code = "validation_error"
+
+    def __init__(self, errors: list[FieldError], *, code: str | None = None) -> None:
+        count = len(errors)
+        super().__init__(f"{count} field{' is' if count == 1 else 's are'} invalid", code=code)
+        self.errors = errors
+
+
+class Unavailable(Problem):
+    """Not now, but perhaps soon."""
+
+    status = 503
+    code = "database_unavailable"
+    detail = "The database does not answer"
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(detail, code=code)
+        self.headers = {"Retry-After": str(retry_after)}

@@ -1,0 +1,117 @@
+"""Settings: one frozen Struct from the environment, or every reason why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct
+
+from app.database_url import DatabaseUrl, parse_database_url
+
+_ALIASES = {
+    "DATABASE_ECHO": "DB_ECHO",
+    "DATABASE_POOL_SIZE": "DB_POOL_SIZE",
+    "DATABASE_MAX_OVERFLOW": "DB_MAX_OVERFLOW",
+}
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class SettingsError(ValueError):
+    """What is wrong with the environment, a line for each variable."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting of the service; a field is named like its variable, in lower case."""
+
+    database_url: DatabaseUrl | None = None
+    """Where the database is; the embedded PostgreSQL when there is none."""
+    test_database_url: DatabaseUrl | None = None
+    """Where the tests may create databases of their own."""
+
+    db_pool_size: Annotated[int, Meta(ge=1, le=1_000)] = 5
+    """Connections that each process keeps open."""
+    db_max_overflow: Annotated[int, Meta(ge=0, le=1_000)] = 10
+    """Connections beyond the pool that each process may open under load."""
+    db_pool_timeout: Seconds = 30
+    """Seconds that a request waits for a connection, then 503."""
+    db_pool_recycle: Annotated[int, Meta(ge=-1)] = 3600
+    """Seconds after which a connection is renewed; -1 is never."""
+    db_pool_pre_ping: bool = True
+    """Ask a connection that has been idle whether it still lives, before it is used."""
+    db_echo: bool = False
+    """Log every statement, without its parameters."""
+    db_statement_timeout: Seconds = 30
+    """Seconds after which the server stops a statement, then 503."""
+
+    access: Literal["local", "open", "token"] = "local"
+    """Who may call: this machine only; everybody; or, some day, who signs in."""
+    sign_up: Literal["open", "admin"] = "open"
+    """Who may create a user when ACCESS=token."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are logged."""
+    log_requests: bool = False
+    """Log a line for each request, not only for those that fail."""
+    embedded_data_dir: str = ".postgres"
+    """The folder of the embedded PostgreSQL."""
+
+
+def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
+    """Read the environment over `.env` of the working directory. Raises: SettingsError.
+
+    Variables that are unknown, and those that are empty, are ignored.
+    """
+    from_file = dotenv_values(dotenv or Path(".env"), interpolate=False)
+    found = {**from_file, **(os.environ if environment is None else environment)}
+    for alias, name in _ALIASES.items():
+        found[name] = found.get(name) or found.get(alias)
+
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field in msgspec.structs.fields(Settings):
+        text = (found.get(field.name.upper()) or "").strip()
+        if not text:
+            continue
+        try:
+            values[field.name] = _read(field.type, text)
+        except ValueError as error:
+            wrong.append(f"{field.name.upper()} {error}")
+    if values.get("access") == "token":
+        wrong.append("ACCESS=token is not available yet; choose local or open")
+    if wrong:
+        raise SettingsError("; ".join(wrong))
+    return Settings(**values)
+
+
+def _read(kind: Any, text: str) -> Any:
+    if kind == DatabaseUrl | None:
+        return parse_database_url(text)
+    lowered = text.lower() if kind is bool else text
+    try:
+        return msgspec.convert(lowered, kind, strict=False)
+    except msgspec.ValidationError:
+        raise ValueError(f"must be {_allowed(kind)}") from None
+
+
+def _allowed(kind: Any) -> str:
+    """What a setting of this type may hold, in words."""
+    described = msgspec.inspect.type_info(kind)
+    if isinstance(described, msgspec.inspect.LiteralType):
+        return "one of " + ", ".join(str(value) for value in described.values)
+    if isinstance(described, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        bounds = [
+            f"{word} {bound}"
+            for word, bound in (("at least", described.ge), ("more than", described.gt), ("at most", described.le))
+            if bound is not None
+        ]
+        noun = "a whole number" if isinstance(described, msgspec.inspect.IntType) else "a number"
+        return " and ".join([f"{noun} of {bounds[0]}", *bounds[1:]]) if bounds else noun
+    return "true or false" if isinstance(described, msgspec.inspect.BoolType) else "text"

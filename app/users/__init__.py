@@ -1,0 +1,1 @@
+"""Users: people with an address of their own."""

@@ -1,0 +1,103 @@
+"""Users: every query, reads on the driver's connection and writes in the request's transaction."""
+
+from __future__ import annotations
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from msgspec import UNSET
+from sqlalchemy import BigInteger, bindparam, func, or_, select
+
+from app.listing import Listing
+from app.pagination import LARGEST_BIGINT, CursorPage, Page
+from app.problems import Missing, PreconditionFailed
+from app.reads import Read, Reads
+from app.users.model import User
+from app.users.schemas import UserQuery, UserRead, UserRow, UserUpdate
+
+_BY_ID = Read(
+    UserRow,
+    select(User.id, User.name, User.email, User.version).where(User.id == bindparam("id", type_=BigInteger)),
+)
+_LISTING = Listing(
+    User,
+    UserRead,
+    sortable=("id", "name", "email", "created_at"),
+    order="id",
+    filters={
+        "email": lambda: func.lower(User.email) == func.lower(bindparam("email", type_=User.email.type)),
+        "name": lambda: User.name == bindparam("name"),
+        "q": lambda: or_(
+            User.name.icontains(bindparam("q"), autoescape=True), User.email.icontains(bindparam("q"), autoescape=True)
+        ),
+        "created_after": lambda: User.created_at >= bindparam("created_after"),
+        "created_before": lambda: User.created_at < bindparam("created_before"),
+    },
+)
+
+
+class UserReads:
+    """Users as they are stored, outside any transaction."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def get_by_id(self, user_id: int) -> UserRow:
+        """One user. Raises: Missing."""
+        user = await self._reads.first(_BY_ID, id=user_id) if user_id <= LARGEST_BIGINT else None
+        if user is None:
+            raise Missing("User")
+        return user
+
+    async def page(self, query: UserQuery) -> Page[UserRead]:
+        """A page of users and how many there are. Raises: Invalid."""
+        return await _LISTING.page(self._reads, query)
+
+    async def after(self, query: UserQuery) -> CursorPage[UserRead]:
+        """The users after a cursor. Raises: Invalid."""
+        return await _LISTING.after(self._reads, query)
+
+
+class UserRepository(SQLAlchemyAsyncRepository[User]):
+    """Users within the request's transaction."""
+
+    model_type = User
+    wrap_exceptions = False
+
+    async def get_by_email(self, email: str) -> User | None:
+        """The user who owns an address, in whatever letter case."""
+        return await self.get_one_or_none(func.lower(User.email) == email.lower())
+
+    async def create(self, *, name: str, email: str, hashed_password: str) -> UserRow:
+        """Insert a user; the index decides whether the address is free."""
+        user = User(name=name, email=email, hashed_password=hashed_password)
+        return _row(await self.add(user, auto_refresh=False))
+
+    async def change(self, user_id: int, changes: UserUpdate, *, expected: frozenset[int] | None) -> UserRow:
+        """Change what is set in `changes`, if the version is an `expected` one.
+
+        Raises: Missing, PreconditionFailed.
+        """
+        user = await self._locked(user_id, expected)
+        if changes.name is not UNSET:
+            user.name = changes.name
+        if changes.email is not UNSET:
+            user.email = changes.email
+        await self.session.flush()
+        return _row(user)
+
+    async def remove(self, user_id: int, *, expected: frozenset[int] | None) -> None:
+        """Delete a user, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
+        await self.session.delete(await self._locked(user_id, expected))
+        await self.session.flush()
+
+    async def _locked(self, user_id: int, expected: frozenset[int] | None) -> User:
+        """The user, with its row locked: without If-Match the last writer wins instead of losing to another."""
+        user = await self.session.get(User, user_id, with_for_update=True) if user_id <= LARGEST_BIGINT else None
+        if user is None:
+            raise Missing("User")
+        if expected is not None and user.version not in expected:
+            raise PreconditionFailed
+        return user
+
+
+def _row(user: User) -> UserRow:
+    return UserRow(user.id, user.name, user.email, user.version)

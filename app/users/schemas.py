@@ -1,0 +1,62 @@
+"""Users: what goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.fields import Email, Name, Password
+from app.pagination import ListQuery
+
+
+class UserCreate(Struct, forbid_unknown_fields=True):
+    """A sign-up. Its `repr` leaves the password out."""
+
+    name: Name
+    email: Email
+    password: Password
+
+    def __repr__(self) -> str:
+        return f"UserCreate(name={self.name!r}, email={self.email!r})"
+
+
+class UserUpdate(Struct, forbid_unknown_fields=True):
+    """What may change; what is left out stays."""
+
+    name: Name | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+
+
+class UserRead(Struct, frozen=True):
+    id: int
+    name: str
+    email: str
+
+
+class UserRow(Struct, frozen=True):
+    """A user and the version that its ETag names."""
+
+    id: int
+    name: str
+    email: str
+    version: int
+
+    def public(self) -> UserRead:
+        return UserRead(self.id, self.name, self.email)
+
+
+class UserQuery(ListQuery):
+    """Which users, in what order."""
+
+    email: str | UnsetType = UNSET
+    """This address, in any letter case."""
+    name: str | UnsetType = UNSET
+    """Exactly this name."""
+    q: Annotated[str, Meta(min_length=3, max_length=255)] | UnsetType = UNSET
+    """A part of the name or of the address."""
+    created_after: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    """Created at this time or later (RFC 3339)."""
+    created_before: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    """Created before this time (RFC 3339)."""

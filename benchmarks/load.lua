@@ -1,0 +1,74 @@
+-- Load: what wrk sends, and its figures as one line of JSON.
+-- Arguments after `--`: a kind (path, get, create, mixed, bulk), a path, the number of users, a token of this run,
+-- the seed of the ids, milliseconds to pause before each request.
+
+local headers = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+local json = headers .. "Content-Type: application/json\r\nContent-Length: "
+local rows_per_bulk = 1000
+local path, users, token, template
+local count = 0
+
+local function post(to, body)
+  return "POST " .. to .. json .. #body .. "\r\n\r\n" .. body
+end
+
+local function get(from)
+  return "GET " .. from .. headers .. "\r\n"
+end
+
+local function get_any()
+  return get("/users/" .. math.random(users))
+end
+
+-- Addresses never repeat: a token for the run, a count within it.
+local function create()
+  count = count + 1
+  local email = "new-" .. token .. "-" .. count .. "@example.com"
+  return post("/users", '{"name":"New User","email":"' .. email .. '","password":"correct horse"}')
+end
+
+local function mixed()
+  if math.random(10) == 1 then
+    return create()
+  end
+  return get_any()
+end
+
+-- Only the count differs between two bodies, so that wrk spends little of the shared cores on making them.
+local function bulk_template()
+  local rows = {}
+  for n = 1, rows_per_bulk do
+    rows[n] = '{"name":"Developer ' .. n .. '","email":"d' .. n .. "-" .. token
+      .. '-@@@@@@@@@example.com","specialty":"backend"}'
+  end
+  return "[" .. table.concat(rows, ",") .. "]"
+end
+
+local function bulk()
+  count = count + 1
+  return post("/developers/bulk", (template:gsub("@@@@@@@@", string.format("%08d", count))))
+end
+
+function init(arguments)
+  path, users, token = arguments[2], tonumber(arguments[3]), arguments[4]
+  math.randomseed(tonumber(arguments[5]))
+  local pause = tonumber(arguments[6])
+  if pause > 0 then
+    -- Spread, or all connections would send at once.
+    delay = function() return math.random(0, 2 * pause) end
+  end
+  local constant = get(path)
+  local kinds = { path = function() return constant end, get = get_any, create = create, mixed = mixed, bulk = bulk }
+  request = kinds[arguments[1]]
+  if arguments[1] == "bulk" then
+    template = bulk_template()
+  end
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '\n{"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"connect":%d,"read":%d,"write":%d,"status":%d,"timeout":%d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout))
+end

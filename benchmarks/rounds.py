@@ -1,0 +1,83 @@
+"""Rounds: every round runs each server once for each workload, in rotated order, and yields Samples."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from benchmarks import answers
+from benchmarks.measurement import measure
+from benchmarks.postgres import Postgres
+from benchmarks.servers import Running, Server
+from benchmarks.workloads import Workload, main_size
+
+T = TypeVar("T")
+
+PROCESS = "process"
+"""The workload of samples that are about the process itself: `start_ms` and `worker_rss_mb`."""
+
+
+class Key(NamedTuple):
+    """What is compared: one server under one workload at one number of users."""
+
+    server: str
+    workload: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one round measured for a key; the names of the figures carry their units."""
+
+    round: int
+    key: Key
+    figures: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        figures = {figure: round(value, 4) for figure, value in self.figures.items()}
+        return {"round": self.round, **self.key._asdict(), **figures}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run. `seconds` is the length of each measurement; a warm-up of a quarter goes before it."""
+
+    servers: Sequence[Server]
+    workloads: Sequence[Workload]
+    sizes: Sequence[int]
+    rounds: int
+    seconds: int
+
+    def workloads_at(self, size: int) -> list[Workload]:
+        return [w for w in self.workloads if w.at_all_sizes or size == main_size(self.sizes)]
+
+
+def rotated(items: Sequence[T], by: int) -> list[T]:
+    by %= len(items)
+    return [*items[by:], *items[:by]]
+
+
+def run(plan: Plan, postgres: Postgres) -> Iterator[Sample]:
+    """Raises: AnswerError, LoadError."""
+    for round_ in range(plan.rounds):
+        for size in plan.sizes:
+            yield from run_size(plan, postgres, round_, size)
+
+
+def run_size(plan: Plan, postgres: Postgres, round_: int, size: int) -> Iterator[Sample]:
+    with ExitStack() as stack:
+        started = []
+        for server in rotated(plan.servers, round_):
+            running = Running(server, postgres.database(server.owner, size))
+            stack.callback(running.stop)
+            started.append(running)
+        for running in started:
+            answers.check(running)
+        for number, workload in enumerate(plan.workloads_at(size)):
+            for running in rotated(started, number + round_):
+                if workload.fits(running.server):
+                    figures = measure(running, workload, postgres, seconds=plan.seconds, seed=round_)
+                    yield Sample(round_, Key(running.server.name, workload.name, size), figures)
+        for running in started:
+            figures = {"start_ms": running.start_seconds * 1e3, "worker_rss_mb": running.worker_rss_mb()}
+            yield Sample(round_, Key(running.server.name, PROCESS, size), figures)

@@ -1,0 +1,1 @@
+"""What clients and operators can rely on, seen from outside."""

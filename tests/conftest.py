@@ -1,0 +1,54 @@
+"""A migrated database and a client for each test; the database is one for each worker, emptied in between."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import create_app
+from app.database_url import DatabaseUrl
+from app.settings import Settings
+from tests.databases import empty_database, engine_of, migrate
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def database() -> AsyncIterator[DatabaseUrl]:
+    async with empty_database() as url:
+        await migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
+    app = create_app(Settings(database_url=database, log_format="json", log_level="warning"))
+    async with app.lifespan():
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def engine(database: DatabaseUrl) -> AsyncIterator[AsyncEngine]:
+    """The test's own view of the database."""
+    engine = engine_of(database)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def client(app: Litestar, engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on this machine, before empty tables."""
+    async with engine.connect() as connection:
+        await connection.execute(text("TRUNCATE users RESTART IDENTITY CASCADE"))
+    transport = httpx.ASGITransport(app=cast("Any", app), client=("127.0.0.1", 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client

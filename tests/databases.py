@@ -1,0 +1,56 @@
+"""Databases: fresh ones for the tests, on TEST_DATABASE_URL's server or on the embedded one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+from advanced_alchemy.alembic.commands import AlembicCommands
+from anyio import to_thread
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.database import configure_database, database_url
+from app.database_url import DatabaseUrl
+from app.settings import Settings, load_settings
+
+
+def test_server() -> DatabaseUrl:
+    """Where tests may create databases; never DATABASE_URL."""
+    given = load_settings()
+    return database_url(msgspec.structs.replace(given, database_url=given.test_database_url))
+
+
+test_server.__test__ = False  # type: ignore[attr-defined]  # a name that pytest would collect
+
+
+def engine_of(url: DatabaseUrl) -> AsyncEngine:
+    """An engine for a test's own look at the database; each statement commits by itself."""
+    return create_async_engine(url.url, connect_args=url.connect_args, isolation_level="AUTOCOMMIT")
+
+
+@asynccontextmanager
+async def empty_database() -> AsyncIterator[DatabaseUrl]:
+    """A database without tables, gone afterwards."""
+    server = test_server()
+    name = f"test_{secrets.token_hex(6)}"
+    engine = engine_of(server)
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+        # A test that survives a crash of the machine is of no use to anybody.
+        await connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    try:
+        yield msgspec.structs.replace(server, url=server.url.set(database=name))
+    finally:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await engine.dispose()
+
+
+async def migrate(url: DatabaseUrl, revision: str = "head") -> None:
+    """Bring a database up to a revision, as `litestar database upgrade` does."""
+    commands = AlembicCommands(configure_database(Settings(database_url=url)))
+    await to_thread.run_sync(partial(commands.upgrade, revision))
