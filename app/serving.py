@@ -8,6 +8,7 @@ import time
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from math import ceil
 from pathlib import Path
 from threading import Thread, main_thread
 
@@ -22,22 +23,28 @@ from app import embedded
 _logger = logging.getLogger(__name__)
 
 
-
 class Serving(GranianPlugin, CLIPlugin):
     """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
 
-    `drain_seconds` after SIGTERM a worker goes on accepting, while `app.state.draining` is true for `/health/ready`.
+    On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
     """
 
-    __slots__ = ("access", "drain_seconds", "embedded_dir", "migrate")
+    __slots__ = ("access", "drain", "drain_seconds", "embedded_dir", "migrate")
 
     def __init__(
-        self, *, access: str, embedded_dir: Path | None, migrate: Callable[[], None], drain_seconds: float = 0
+        self,
+        *,
+        access: str,
+        embedded_dir: Path | None,
+        migrate: Callable[[], None],
+        drain: Callable[[], None],
+        drain_seconds: float = 0,
     ) -> None:
         super().__init__()
         self.access = access
         self.embedded_dir = embedded_dir
         self.migrate = migrate
+        self.drain = drain
         self.drain_seconds = drain_seconds
 
     def on_cli_init(self, cli: Group) -> None:
@@ -46,14 +53,13 @@ class Serving(GranianPlugin, CLIPlugin):
             # HTTP/2 without TLS serves no client that we have.
             "http": "1",
             # Seconds for the requests in flight, after which workers are killed; the command itself waits 5 s more.
-            "workers_kill_timeout": 10,
+            "workers_kill_timeout": 10 + ceil(self.drain_seconds),
             "respawn_failed_workers": True,
             # Else every write of the database restarts the workers.
             "reload_ignore_paths": [str(self.embedded_dir)] if self.embedded_dir else [],
         }
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        app_config.state.draining = False
         app_config.lifespan.append(self._draining)
         return app_config
 
@@ -73,15 +79,18 @@ class Serving(GranianPlugin, CLIPlugin):
                 embedded.stop(self.embedded_dir)
 
     @asynccontextmanager
-    async def _draining(self, app: Litestar) -> AsyncIterator[None]:
-        loop = get_running_loop()
+    async def _draining(self, _app: Litestar) -> AsyncIterator[None]:
+        begun = False
 
         def begin() -> None:
-            if not app.state.draining:
-                app.state.draining = True
-                # For Granian SIGINT and SIGTERM are the same; we took only the latter.
+            nonlocal begun
+            if not begun:  # Granian's parent repeats the signal.
+                begun = True
+                self.drain()
+                # For Granian SIGINT means the same; we took only SIGTERM from it.
                 loop.call_later(self.drain_seconds, signal.raise_signal, signal.SIGINT)
 
+        loop = get_running_loop()
         if self.drain_seconds:
             loop.add_signal_handler(signal.SIGTERM, begin)
         yield

@@ -1,115 +1,132 @@
-"""Running: `litestar run` as a person or a supervisor runs it, and above all how it ends."""
+"""Running: how `litestar run` starts, shares its database, reloads and ends."""
 
-import os
+from __future__ import annotations
+
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import httpx
-import psutil
 import pytest
 
-ROOT = Path(__file__).parent.parent
-WORKERS = pytest.mark.parametrize("options", [(), ("--workers=2",), ("--reload",)], ids=["one", "two", "reload"])
+from tests.services import Service, eventually
 
-
-class Service:
-    """One `litestar run` in a session of its own, as a terminal makes one, on an embedded database in `data_dir`."""
-
-    def __init__(self, data_dir: Path, *options: str, **settings: str) -> None:
-        self.data_dir = data_dir
-        self.url = f"http://127.0.0.1:{_free_port()}"
-        environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-        self.process = psutil.Popen(
-            [Path(sys.executable).with_name("litestar"), "run", f"--port={self.url.rpartition(':')[2]}", *options],
-            cwd=ROOT,
-            env={**environment, "EMBEDDED_DATA_DIR": str(data_dir), **settings},
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.family: set[psutil.Process] = set()
-
-    def wait_until_ready(self) -> "Service":
-        _eventually(lambda: self._status("/health/ready") == 200)
-        self.family = set(self.process.children(recursive=True))
-        return self
-
-    def send(self, number: signal.Signals) -> None:
-        """Ctrl-C and a closed terminal reach the whole foreground group, a supervisor's SIGTERM only its child."""
-        if number is signal.SIGTERM:
-            self.process.send_signal(number)
-        else:
-            os.killpg(self.process.pid, number)
-
-    def end(self, number: signal.Signals) -> int:
-        self.send(number)
-        return int(self.process.wait(timeout=15))
-
-    def left(self) -> list[psutil.Process]:
-        """The processes that outlived the command."""
-        return [process for process in self.family if process.is_running()] + _postgres_of(self.data_dir)
-
-    def _status(self, path: str) -> int:
-        if self.process.poll() is not None:
-            pytest.fail(f"ended while starting: {self.process.stdout.read()}")
-        with suppress(httpx.TransportError):
-            return httpx.get(self.url + path, timeout=5).status_code
-        return 0
+Run = Callable[..., Service]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def folder() -> Iterator[Path]:
+    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
+    with TemporaryDirectory(prefix="running-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
     services: list[Service] = []
 
     def run(*options: str, **settings: str) -> Service:
-        services.append(Service(tmp_path / ".postgres", *options, **settings))
+        services.append(Service(folder / ".postgres", *options, **settings))
         return services[-1]
 
     yield run
     for service in services:
-        for process in (service.process, *service.left()):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        service.process.communicate()
+        service.kill()
 
 
-@WORKERS
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_workers_and_the_database(
-    run: Callable[..., Service], options: tuple[str, ...], number: signal.Signals
-) -> None:
-    service = run(*options).wait_until_ready()
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [
+        ("--workers=1", signal.SIGINT),
+        ("--workers=2", signal.SIGTERM),
+        ("--workers=2", signal.SIGHUP),
+        ("--reload", signal.SIGINT),
+        ("--reload", signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_every_worker_and_the_database(run: Run, option: str, number: signal.Signals) -> None:
+    service = run(option).wait_until_ready()
 
-    service.end(number)
+    service.send(number)
+    service.wait()
 
     assert service.left() == []
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
+    service = run()
+    eventually(lambda: service.postgres() != [])
+
+    service.send(signal.SIGTERM)
+    service.wait()
+
+    assert service.left() == []
 
 
-def _eventually(claim: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
+    service = run().wait_until_ready()
+
+    log = service.log.read_text()
+
+    assert f"http://127.0.0.1:{service.port}/schema" in log
+    assert "access is local" in log
 
 
-def _postgres_of(data_dir: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["name"]):
-        with suppress(psutil.Error):
-            if process.info["name"] == "postgres" and process.cwd() == str(data_dir / "data"):
-                found.append(process)
-    return found
+def test_two_services_share_a_database_until_the_last_ends(run: Run) -> None:
+    first, second = run(), run()
+    first.wait_until_ready()
+    second.wait_until_ready()
+    [pid] = {process.ppid() for process in first.postgres()} & {process.pid for process in first.postgres()}
+
+    first.send(signal.SIGTERM)
+    first.wait()
+
+    assert second.status("/health/ready") == 200
+    assert pid in {process.pid for process in second.postgres()}
+
+    second.send(signal.SIGTERM)
+    second.wait()
+
+    assert first.left() == second.left() == []
+
+
+def test_a_database_whose_service_was_killed_serves_the_next_and_ends_with_it(run: Run) -> None:
+    run().wait_until_ready().kill_service()
+    service = run().wait_until_ready()
+
+    service.send(signal.SIGTERM)
+
+    assert (service.wait(), service.left()) == (0, [])
+
+
+def test_a_service_that_drains_is_not_ready_but_answers(run: Run) -> None:
+    service = run("--workers=2", DRAIN_SECONDS="2").wait_until_ready()
+    body = b'{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}'
+    head = f"POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with socket.create_connection(("127.0.0.1", service.port)) as client:
+        client.sendall(head.encode() + b"\r\n\r\n" + body[:20])
+
+        service.send(signal.SIGTERM)
+
+        eventually(lambda: service.status("/health/ready") == 503, 1)
+        assert service.status("/health/live") == 200
+        eventually(lambda: service.status("/health/live") is None)
+        client.sendall(body[20:])
+        assert client.recv(1024).startswith(b"HTTP/1.1 201")
+    assert (service.wait(), service.left()) == (0, [])
+
+
+def test_a_changed_file_reloads_and_a_written_database_does_not(run: Run, folder: Path) -> None:
+    source, database = folder / "source", folder / ".postgres"
+    source.mkdir()
+    database.mkdir()
+    service = run("--reload", f"--reload-paths={source}", f"--reload-paths={database}").wait_until_ready()
+
+    (database / "written").touch()
+    time.sleep(0.5)
+    (source / "changed.py").touch()
+
+    eventually(lambda: service.log.read_text().count("Started worker") == 2)
+    assert str(database / "written") not in service.log.read_text()
