@@ -1,7 +1,6 @@
 """Serving: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
 
 import logging
-import os
 import signal
 import socket
 import time
@@ -12,7 +11,7 @@ from math import ceil
 from pathlib import Path
 from threading import Thread, main_thread
 
-from click import Group
+from click import ClickException, Group, get_current_context
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin
@@ -66,10 +65,10 @@ class Serving(GranianPlugin, CLIPlugin):
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:
         """Runs once, in the parent of the workers."""
+        address = _address()
         if self.embedded_dir:
             self.migrate()
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
-        address = f"http://{os.environ['LITESTAR_HOST']}:{os.environ['LITESTAR_PORT']}"
         _logger.info("Docs at %s/schema, access is %s", address, self.access)
         _end_on_hangup()
         try:
@@ -94,6 +93,20 @@ class Serving(GranianPlugin, CLIPlugin):
         if self.drain_seconds:
             loop.add_signal_handler(signal.SIGTERM, begin)
         yield
+
+
+def _address() -> str:
+    """Where the service will listen. Raises: ClickException."""
+    options = get_current_context().params
+    if options.get("uds") or options.get("fd") is not None:
+        return f"unix:{options['uds']}" if options["uds"] else f"file descriptor {options['fd']}"
+    host, port = options["host"], options["port"]
+    try:
+        # Granian would share the port with another service, and each would get some of the requests.
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return f"http://{host}:{port}"
 
 
 def _end_on_hangup() -> None:

@@ -74,6 +74,15 @@ def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
     assert "access is local" in log
 
 
+def test_a_port_in_use_is_refused(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        service = run(f"--port={other.getsockname()[1]}")
+
+        assert service.wait() == 1
+
+    assert "cannot listen" in service.log.read_text()
+
+
 def test_two_services_share_a_database_until_the_last_ends(run: Run) -> None:
     first, second = run(), run()
     first.wait_until_ready()
