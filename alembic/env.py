@@ -16,12 +16,18 @@ from app.settings import load_settings
 _LOCK = 0x5573657273  # "Users": whoever else migrates this database waits here.
 
 
+def _is_ours(_thing: object, name: str | None, kind: str, *_: object) -> bool:
+    """Indexes for searching exist only where the extension pg_trgm does; no model knows them."""
+    return not (kind == "index" and name is not None and name.endswith("_trgm"))
+
+
 def _configure(**how: Any) -> None:
     context.configure(
         target_metadata=Model.metadata,
         version_table="alembic_version",
         compare_type=True,
         compare_server_default=True,
+        include_object=_is_ours,
         **how,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
+        on_startup=[settle_garbage],
         on_shutdown=[passwords.close],
     )
     app.settings = settings
     return app
+
+
+def settle_garbage() -> None:
+    """Leave what start-up made out of later collections: a full one stops every request for about 90 ms."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def provide(part: Any) -> Provide:

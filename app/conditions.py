@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
+from litestar import Request
 from litestar.params import HeaderParameter
 
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match", description="Change only this version (an ETag)")]
-IfNoneMatch = Annotated[str | None, HeaderParameter(name="If-None-Match", description="Answer 304 for this version")]
 
 _TAG = re.compile(r'(?P<weak>W/)?"(?P<text>[^"]*)"')
 
 
-def etag(version: int) -> str:
+def etag(version: int) -> bytes:
     """The strong tag of a version."""
-    return f'"{version}"'
+    return b'"%d"' % version
+
+
+def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
+    """A header, read as it came: Litestar would index all of them first. Several lines count as one list."""
+    values = [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
+    return ", ".join(values) if values else None
 
 
 def expected_versions(if_match: str | None) -> frozenset[int] | None:

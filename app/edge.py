@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from uuid_utils import uuid7
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("app.requests")
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_LOCAL_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_LOCAL_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
 _REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
 
@@ -30,26 +31,28 @@ async def serve(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, *,
     given = host = b""
     proxied = False
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            given = value
-        elif name == b"host":
+        if name == b"host":
             host = value
+        elif name == b"x-request-id":
+            given = value
         elif name in _PROXY_HEADERS:
             proxied = True
-    current = given.decode() if _WELL_FORMED.fullmatch(given) else str(uuid7())
+    current = given.decode() if given and _WELL_FORMED.fullmatch(given) else str(uuid7())
     request_id.set(current)
-    send = _stamped(send, current.encode(), head=scope["method"] == "HEAD", log=_line(scope) if log else None)
-
-    if local and (proxied or not is_local((scope["client"] or ("",))[0], host.decode("latin-1"))):
-        await _refuse(send)
+    stamped = _stamped(send, (b"x-request-id", current.encode()))
+    if log:
+        stamped = _logged(stamped, scope)
+    if local and (proxied or not is_local((scope["client"] or ("",))[0], host)):
+        await _refuse(stamped)
         return
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
-    await app(scope, receive, send)
+        stamped = _without_body(stamped)
+    await app(scope, receive, stamped)
 
 
 @lru_cache(256)
-def is_local(client: str, host: str) -> bool:
+def is_local(client: str, host: bytes) -> bool:
     """Whether a client address and a Host header both name this machine; the latter stops DNS rebinding."""
     try:
         address = ip_address(client)
@@ -59,26 +62,35 @@ def is_local(client: str, host: str) -> bool:
     return bool(mapped.is_loopback) and _LOCAL_HOST.fullmatch(host) is not None
 
 
-def _stamped(send: Send, stamp: bytes, *, head: bool, log: Any) -> Send:
-    async def stamped(message: Message) -> None:
+def _stamped(send: Send, stamp: tuple[bytes, bytes]) -> Send:
+    # Not a coroutine of its own: it hands on the one that it gets.
+    def stamped(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"x-request-id", stamp)]
-            if log is not None:
-                log(message["status"])
-        elif head and message["type"] == "http.response.body":
+            message["headers"] = [*message["headers"], stamp]
+        return send(message)
+
+    return cast("Send", stamped)
+
+
+def _without_body(send: Send) -> Send:
+    def headed(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.body":
             message["body"] = b""
-        await send(message)
+        return send(message)
 
-    return stamped
+    return cast("Send", headed)
 
 
-def _line(scope: HTTPScope) -> Any:
+def _logged(send: Send, scope: HTTPScope) -> Send:
     began, method, path = time.perf_counter(), scope["method"], scope["path"]
 
-    def log(status: int) -> None:
-        _log.info("request", method=method, path=path, status=status, ms=round((time.perf_counter() - began) * 1e3, 1))
+    def logged(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            milliseconds = round((time.perf_counter() - began) * 1e3, 1)
+            _log.info("request", method=method, path=path, status=message["status"], ms=milliseconds)
+        return send(message)
 
-    return log
+    return cast("Send", logged)
 
 
 async def _refuse(send: Send) -> None:

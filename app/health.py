@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from alembic.script import ScriptDirectory
-from litestar import Controller, Response, get
+from litestar import Controller, get
 from litestar.di import NamedDependency
 from msgspec import Struct
 from sqlalchemy import column, select, table
 
-from app.answers import NO_STORE
+from app.answers import NO_STORE, Answer
 from app.database import ROOT
 from app.openapi import problems
 from app.problems import Unavailable
@@ -55,12 +55,12 @@ class HealthController(Controller):
     tags = ["Operations"]
 
     @get("/live")
-    async def live(self) -> Response[Health]:
+    async def live(self) -> Answer[Health]:
         """Whether the process runs; never touches the database."""
-        return Response(Health(), headers=NO_STORE)
+        return Answer(Health(), headers=(NO_STORE,))
 
     @get(["/", "/ready"], responses=problems(503))
-    async def ready(self, readiness: NamedDependency[Readiness]) -> Response[Health]:
+    async def ready(self, readiness: NamedDependency[Readiness]) -> Answer[Health]:
         """Whether the database answers within a second and is migrated, and the process is not shutting down."""
         await readiness.check()
-        return Response(Health(), headers=NO_STORE)
+        return Answer(Health(), headers=(NO_STORE,))

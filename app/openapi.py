@@ -39,6 +39,22 @@ def listed_by(query: type[ListQuery]) -> type[Operation]:
     return ListOperation
 
 
+@dataclass
+class ConditionalRead(Operation):
+    """An operation that answers 304 where the client has the version already."""
+
+    def __post_init__(self) -> None:
+        schema = Schema(type=OpenAPIType.STRING)
+        description = "Answer 304 if this is still the version (an ETag)"
+        self.parameters = [
+            *(self.parameters or []),
+            Parameter(name="If-None-Match", param_in="header", schema=schema, description=description),
+        ]
+
+
+NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
+
+
 def query_parameters(query: type[ListQuery]) -> list[Parameter]:
     """Describe a query Struct, field by field; a field's docstring is its description."""
     described = msgspec.json.schema_components([query])[1][query.__name__]["properties"]

@@ -42,8 +42,8 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def offset(self) -> int:
-        """Rows before the page, at most what PostgreSQL can count."""
-        return min((self.number - 1) * self.size, LARGEST_BIGINT)
+        """Rows before the page, at most so many that adding to them stays within a bigint."""
+        return min((self.number - 1) * self.size, LARGEST_BIGINT // 2)
 
 
 class Page(Struct, Generic[T], frozen=True):

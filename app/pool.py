@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from typing import Any
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
@@ -18,21 +22,65 @@ class Pool(AsyncAdaptedQueuePool):
     Here it goes back into the queue, and `trim` closes what was not needed for a while.
     """
 
-    _chosen: ConnectionPoolEntry | None = None
-    _waiting = 0
-    _least_idle = 0
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._turns: deque[asyncio.Future[ConnectionPoolEntry | None]] = deque()
+        self._chosen: ConnectionPoolEntry | None = None
+        self._waiting = 0
+        self._least_idle = 0
 
-    def connect_idle(self) -> PoolProxiedConnection | None:
-        """Lend a connection that was used a moment ago, without any I/O and thus outside a greenlet.
+    async def lend(self) -> PoolProxiedConnection:
+        """A connection for a short while, in turn. Cheap where no I/O is needed to have one.
 
-        None when there is none, when it may be stale, or when others wait in the queue.
+        Raises: TimeoutError of SQLAlchemy after `pool_timeout`, and what connecting raises.
         """
+        if not self._turns and (idle := self._connect_idle()) is not None:
+            return idle
+        if self._waiting or not (self.checkedin() or self.overflow() < 0):
+            try:
+                async with asyncio.timeout(self.timeout()):
+                    handed = await self._turn()
+            except TimeoutError:
+                raise PoolTimeout("no connection became free in time") from None
+            if handed is not None:
+                return self._connect_with(handed)
+        return await greenlet_spawn(self.connect)
+
+    async def _turn(self) -> ConnectionPoolEntry | None:
+        """Wait for a connection that somebody returns; None: look for yourself."""
+        turn: asyncio.Future[ConnectionPoolEntry | None] = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on(turn.result())
+            raise
+
+    def _pass_on(self, record: ConnectionPoolEntry | None) -> None:
+        """Hand a connection to whoever waits longest, so that nobody can come between; else keep it."""
+        if record is not None and (self._waiting or not self._is_fresh(record)):
+            super()._do_return_conn(record)
+            record = None
+        while self._turns and not self._waiting:
+            turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(record)
+                return
+        if record is not None:
+            super()._do_return_conn(record)
+
+    def _connect_idle(self) -> PoolProxiedConnection | None:
+        """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet."""
         if self._waiting or not self.checkedin():
             return None
         record = self._pool.get(False)
         if not self._is_fresh(record):
             self._pool.put(record, False)
             return None
+        return self._connect_with(record)
+
+    def _connect_with(self, record: ConnectionPoolEntry) -> PoolProxiedConnection:
         self._chosen = record
         return self.connect()
 
@@ -53,10 +101,16 @@ class Pool(AsyncAdaptedQueuePool):
             self._waiting += 1
             try:
                 chosen = super()._do_get()
-            finally:
+            except BaseException:
                 self._waiting -= 1
+                self._pass_on(None)
+                raise
+            self._waiting -= 1
         self._least_idle = min(self._least_idle, self.checkedin())
         return chosen
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        self._pass_on(record)
 
     def _is_fresh(self, record: Any) -> bool:
         driver = record.driver_connection

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -14,7 +13,6 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
 from app.pool import Pool
 
@@ -79,14 +77,10 @@ class Reads:
         arguments = [values.get(name, default) for name, default in read.parameters]
         if self._engine.echo:
             _log.info("statement", sql=read.sql)
-        if (idle := self._pool.connect_idle()) is not None:
-            with suppress(_Lost):
-                return await self._fetch(idle, read.sql, arguments)
-        async with asyncio.timeout(self._limit):
-            try:
-                return await self._fetch(await greenlet_spawn(self._pool.connect), read.sql, arguments)
-            except _Lost:
-                return await self._fetch(await greenlet_spawn(self._pool.connect), read.sql, arguments)
+        try:
+            return await self._fetch(await self._pool.lend(), read.sql, arguments)
+        except _Lost:
+            return await self._fetch(await self._pool.lend(), read.sql, arguments)
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection

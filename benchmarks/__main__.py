@@ -33,15 +33,11 @@ def arguments() -> argparse.Namespace:
         ("--workloads", list(WORKLOADS)),
         ("--sizes", [*map(str, SIZES)]),
     ):
-        parser.add_argument(
-            option, type=partial(chosen, among=among), default=among, help=f"of {','.join(among)}"
-        )
+        parser.add_argument(option, type=partial(chosen, among=among), default=among, help=f"of {','.join(among)}")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
     parser.add_argument("--judge", choices=there, default="ours" if "ours" in there else "bare")
-    parser.add_argument(
-        "--output", type=Path, help="folder of results.json and plot.svg (a full run's: here)"
-    )
+    parser.add_argument("--output", type=Path, help="folder of results.json and plot.svg (a full run's: here)")
     return parser.parse_args()
 
 

@@ -47,9 +47,7 @@ def expect_cursor_page(running: Running, cursor: str, *, first_id: int) -> None:
         raise AnswerError(f"{running.server.name}: wrong page behind cursor {cursor!r}")
 
 
-def expect(
-    running: Running, method: str, path: str, status: int, content: Any = None, *, body: Any = None
-) -> Any:
+def expect(running: Running, method: str, path: str, status: int, content: Any = None, *, body: Any = None) -> Any:
     """The decoded answer. Raises: AnswerError, if its status or (where one is given) its content differs."""
     given_status, given = running.request(method, path, json.dumps(body).encode() if body else None)
     if given_status != status or content not in (None, json.loads(given)):

@@ -75,9 +75,7 @@ class Running:
         arguments = [sys.executable, "-m", *server.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
         started_at = time.perf_counter()
         with self._log.open("w") as log:
-            self._popen = subprocess.Popen(
-                arguments, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._popen = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         self.process = psutil.Process(self._popen.pid)
         try:
             self._wait_for_first_200(started_at + START_SECONDS)

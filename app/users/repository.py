@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
-from sqlalchemy import BigInteger, bindparam, func, or_, select
+from sqlalchemy import BigInteger, bindparam, func, select
 
+from app.filters import before, containing, exactly, in_any_case, since
 from app.listing import Listing
 from app.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.problems import Missing, PreconditionFailed
@@ -20,16 +21,14 @@ _BY_ID = Read(
 _LISTING = Listing(
     User,
     UserRead,
-    sortable=("id", "name", "email", "created_at"),
+    sortable={"id": User.id, "name": User.name, "email": func.lower(User.email), "created_at": User.created_at},
     order="id",
     filters={
-        "email": lambda: func.lower(User.email) == func.lower(bindparam("email", type_=User.email.type)),
-        "name": lambda: User.name == bindparam("name"),
-        "q": lambda: or_(
-            User.name.icontains(bindparam("q"), autoescape=True), User.email.icontains(bindparam("q"), autoescape=True)
-        ),
-        "created_after": lambda: User.created_at >= bindparam("created_after"),
-        "created_before": lambda: User.created_at < bindparam("created_before"),
+        "email": in_any_case(User.email, "email"),
+        "name": exactly(User.name, "name"),
+        "q": containing((User.name, User.email), "q"),
+        "created_after": since(User.created_at, "created_after"),
+        "created_before": before(User.created_at, "created_before"),
     },
 )
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.answers import PRIVATE, listed, not_modified, versioned
-from app.conditions import IfMatch, IfNoneMatch, expected_versions, is_fresh
-from app.openapi import listed_by, problems
+from app.answers import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.conditions import IfMatch, expected_versions, header, is_fresh
+from app.openapi import NOT_MODIFIED, ConditionalRead, listed_by, problems
 from app.pagination import CursorPage, Page, parse_query
 from app.passwords import Passwords
 from app.reads import Reads
@@ -32,31 +31,30 @@ class UserController(Controller):
     @post(responses=problems(400, 409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[UserCreate], users: NamedDependency[UserRepository], passwords: NamedDependency[Passwords]
-    ) -> Response[UserRead]:
+    ) -> Answer[UserRead]:
         """Create a user."""
         hashed = await passwords.hash(data.password)
         user = await users.create(name=data.name, email=data.email, hashed_password=hashed)
-        location = {"Location": f"/users/{user.id}"}
-        return versioned(user.public(), user.version, status_code=201, headers=location)
+        return created(user.public(), user.version, f"/users/{user.id}")
 
     @get(responses=problems(422, 503), operation_class=listed_by(UserQuery))
     async def list_users(
         self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
-    ) -> Response[Page[UserRead] | CursorPage[UserRead]]:
+    ) -> Answer[Page[UserRead] | CursorPage[UserRead]]:
         """List users by page, or by cursor when `cursor` is given."""
         query = parse_query(UserQuery, request.scope["query_string"])
         result = await (UserReads(reads).page(query) if query.by_page else UserReads(reads).after(query))
         return listed(result, request)
 
-    @get("/{user_id:str}", responses=problems(404, 422, 503) | {304: ResponseSpec(None, description="Not modified")})
+    @get("/{user_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(
-        self, user_id: FromPath[int], reads: NamedDependency[Reads], if_none_match: IfNoneMatch = None
-    ) -> Response[UserRead]:
+        self, request: Request[Any, Any, Any], user_id: FromPath[int], reads: NamedDependency[Reads]
+    ) -> Answer[UserRead]:
         """Read a user."""
         user = await UserReads(reads).get_by_id(user_id)
-        if is_fresh(if_none_match, user.version):
+        if is_fresh(header(request, b"if-none-match"), user.version):
             return not_modified(user.version)
-        return versioned(user.public(), user.version, headers=PRIVATE)
+        return versioned(user.public(), user.version, PRIVATE)
 
     @patch("/{user_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
     async def update(
@@ -65,7 +63,7 @@ class UserController(Controller):
         data: JSONBody[UserUpdate],
         users: NamedDependency[UserRepository],
         if_match: IfMatch = None,
-    ) -> Response[UserRead]:
+    ) -> Answer[UserRead]:
         """Change a user's name or address."""
         user = await users.change(user_id, data, expected=expected_versions(if_match))
         return versioned(user.public(), user.version)

@@ -102,9 +102,7 @@ async def create_developers(body: bytes) -> Answer:
     developers = developers_decoder.decode(body)
     records = [(developer.name, developer.email, developer.specialty) for developer in developers]
     async with pool.acquire() as connection:
-        await connection.copy_records_to_table(
-            "developers", records=records, columns=["name", "email", "specialty"]
-        )
+        await connection.copy_records_to_table("developers", records=records, columns=["name", "email", "specialty"])
     return 201, {"created": len(records)}
 
 

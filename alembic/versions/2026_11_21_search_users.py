@@ -1,0 +1,39 @@
+"""Search users by parts of their name and address
+
+The indexes need the extension pg_trgm, which comes with PostgreSQL but not with every build of it. Without it
+the search gives the same answers by reading the whole table.
+
+Revision ID: 20261121_search
+Revises: 20261121_counts
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "20261121_search"
+down_revision = "20261121_counts"
+branch_labels = None
+depends_on = None
+
+CREATE_INDEXES = """
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX ix_users_name_trgm ON users USING gin (name gin_trgm_ops);
+        CREATE INDEX ix_users_email_trgm ON users USING gin (email gin_trgm_ops);
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'pg_trgm may not be created here: searches will read the whole table';
+END
+$$
+"""
+
+
+def upgrade() -> None:
+    op.execute(CREATE_INDEXES)
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX IF EXISTS ix_users_name_trgm, ix_users_email_trgm")

@@ -1,0 +1,49 @@
+"""Filters: the conditions that lists understand, each with the value that its parameter needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, bindparam, func, or_
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
+class Filter(Struct, frozen=True):
+    """A condition on the parameter of the same name."""
+
+    condition: ColumnElement[bool]
+    adapt: Callable[[Any], Any] = _as_given
+
+
+def exactly(column: InstrumentedAttribute[Any], name: str) -> Filter:
+    return Filter(column == bindparam(name, type_=column.type))
+
+
+def in_any_case(column: InstrumentedAttribute[Any], name: str) -> Filter:
+    return Filter(func.lower(column) == func.lower(bindparam(name, type_=column.type)))
+
+
+def containing(columns: tuple[InstrumentedAttribute[Any], ...], name: str) -> Filter:
+    """Any of the columns contains the text, in any letter case; LIKE's own characters mean themselves."""
+    pattern = bindparam(name, type_=columns[0].type)
+    return Filter(or_(*(column.ilike(pattern, escape="\\") for column in columns)), _pattern)
+
+
+def since(column: InstrumentedAttribute[Any], name: str) -> Filter:
+    return Filter(column >= bindparam(name, type_=column.type))
+
+
+def before(column: InstrumentedAttribute[Any], name: str) -> Filter:
+    return Filter(column < bindparam(name, type_=column.type))
+
+
+def _pattern(text: str) -> str:
+    for character in "\\%_":
+        text = text.replace(character, "\\" + character)
+    return f"%{text}%"
