@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     readiness = Readiness(reads)
     app = UserService(
         route_handlers=[UserController, HealthController],
-        plugins=[SQLAlchemyPlugin(config), _serving(settings, config)],
+        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
         dependencies={
             "transaction": Provide(transaction_within(limit)),
             "reads": provide(reads),
@@ -89,10 +89,12 @@ def provide(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
 
 
-def _serving(settings: Settings, config: SQLAlchemyAsyncConfig) -> Serving:
+def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> Serving:
     embedded = settings.database_url is None and available()
     return Serving(
         access=settings.access,
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
         migrate=lambda: AlembicCommands(config).upgrade("head"),
+        drain=readiness.drain,
+        drain_seconds=settings.drain_seconds,
     )

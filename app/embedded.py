@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,13 +46,9 @@ def stop(data_dir: Path) -> None:
     if users is None or not home.exists():
         return
     with _undisturbed(), _locked(home):
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_last(users):
             PostgresServer(home).stop()
-        except BlockingIOError:
-            pass  # Whoever still uses it will stop it.
-        finally:
-            os.close(users)
+        os.close(users)
 
 
 def _join(home: Path) -> None:
@@ -60,6 +57,19 @@ def _join(home: Path) -> None:
         fcntl.flock(users, fcntl.LOCK_SH)
         _users[os.getpid(), home] = users
         atexit.register(stop, home)
+
+
+def _is_last(users: int) -> bool:
+    """Whether nobody else uses the server. If so, nobody can until `users` is closed; if not, another is the last."""
+    for patience in (0.1, 0.2, 0.2, 0):
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # A killed worker takes a moment to let go.
+            time.sleep(patience)
+        else:
+            return True
+    return False
 
 
 @contextmanager

@@ -33,6 +33,10 @@ class Readiness:
         script = ScriptDirectory(str(ROOT / "alembic"))
         self._head = script.get_current_head()
 
+    def drain(self) -> None:
+        """Have the load balancer send requests elsewhere from now on."""
+        self.draining = True
+
     async def check(self) -> None:
         """Raises: Unavailable, saying why."""
         if self.draining:

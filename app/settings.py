@@ -60,6 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The least severe lines that are logged."""
     log_requests: bool = False
     """Log a line for each request, not only for those that fail."""
+    drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 0
+    """Seconds after SIGTERM in which `/health/ready` says 503 and requests are still accepted."""
     embedded_data_dir: str = ".postgres"
     """The folder of the embedded PostgreSQL."""
 

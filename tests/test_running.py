@@ -1,0 +1,141 @@
+"""Running: how `litestar run` starts, shares its database, reloads and ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.services import Service, eventually
+
+Run = Callable[..., Service]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
+    with TemporaryDirectory(prefix="running-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
+    services: list[Service] = []
+
+    def run(*options: str, **settings: str) -> Service:
+        services.append(Service(folder / ".postgres", *options, **settings))
+        return services[-1]
+
+    yield run
+    for service in services:
+        service.kill()
+
+
+@pytest.mark.parametrize(
+    ("option", "number"),
+    [
+        ("--workers=1", signal.SIGINT),
+        ("--workers=2", signal.SIGTERM),
+        ("--workers=2", signal.SIGHUP),
+        ("--reload", signal.SIGINT),
+        ("--reload", signal.SIGTERM),
+    ],
+)
+def test_a_signal_ends_every_worker_and_the_database(run: Run, option: str, number: signal.Signals) -> None:
+    service = run(option).wait_until_ready()
+
+    service.send(number)
+    service.wait()
+
+    assert service.left() == []
+
+
+def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
+    service = run()
+    eventually(lambda: service.postgres() != [])
+
+    service.send(signal.SIGTERM)
+    service.wait()
+
+    assert service.left() == []
+
+
+def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
+    service = run().wait_until_ready()
+
+    log = service.log.read_text()
+
+    assert f"http://127.0.0.1:{service.port}/schema" in log
+    assert "access is local" in log
+
+
+def test_a_port_in_use_is_refused(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        service = run(f"--port={other.getsockname()[1]}")
+
+        assert service.wait() == 1
+
+    assert "cannot listen" in service.log.read_text()
+
+
+def test_two_services_share_a_database_until_the_last_ends(run: Run) -> None:
+    first, second = run(), run()
+    first.wait_until_ready()
+    second.wait_until_ready()
+    [pid] = {process.ppid() for process in first.postgres()} & {process.pid for process in first.postgres()}
+
+    first.send(signal.SIGTERM)
+    first.wait()
+
+    assert second.status("/health/ready") == 200
+    assert pid in {process.pid for process in second.postgres()}
+
+    second.send(signal.SIGTERM)
+    second.wait()
+
+    assert first.left() == second.left() == []
+
+
+def test_a_database_whose_service_was_killed_serves_the_next_and_ends_with_it(run: Run) -> None:
+    run().wait_until_ready().kill_service()
+    service = run().wait_until_ready()
+
+    service.send(signal.SIGTERM)
+
+    assert (service.wait(), service.left()) == (0, [])
+
+
+def test_a_service_that_drains_is_not_ready_but_answers(run: Run) -> None:
+    service = run("--workers=2", DRAIN_SECONDS="2").wait_until_ready()
+    body = b'{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}'
+    head = f"POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    with socket.create_connection(("127.0.0.1", service.port)) as client:
+        client.sendall(head.encode() + b"\r\n\r\n" + body[:20])
+
+        service.send(signal.SIGTERM)
+
+        eventually(lambda: service.status("/health/ready") == 503, 1)
+        assert service.status("/health/live") == 200
+        eventually(lambda: service.status("/health/live") is None)
+        client.sendall(body[20:])
+        assert client.recv(1024).startswith(b"HTTP/1.1 201")
+    assert (service.wait(), service.left()) == (0, [])
+
+
+def test_a_changed_file_reloads_and_a_written_database_does_not(run: Run, folder: Path) -> None:
+    source, database = folder / "source", folder / ".postgres"
+    source.mkdir()
+    database.mkdir()
+    service = run("--reload", f"--reload-paths={source}", f"--reload-paths={database}").wait_until_ready()
+
+    (database / "written").touch()
+    time.sleep(0.5)
+    (source / "changed.py").touch()
+
+    eventually(lambda: service.log.read_text().count("Started worker") == 2)
+    assert str(database / "written") not in service.log.read_text()
