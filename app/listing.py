@@ -46,29 +46,39 @@ class Listing(Generic[T]):
 
     async def page(self, reads: Reads, query: ListQuery) -> Page[T]:
         """One page and the total, from one snapshot. Raises: Invalid."""
-        keys, values = self._sort(query), self._given(query)
-        kind = "deep" if query.offset >= DEEP and not values else "page"
-        statement = self._rendered(kind, keys, tuple(values))
-        records = await reads.records(statement, {**values, "size": query.size, "offset": query.offset})
+        records = await reads.records(*self.prepare(query))
         row = self._row
         items = [row(*record[1:]) for record in records if record[1] is not None]
         return make_page(items, total=records[0][0], query=query)
 
     async def after(self, reads: Reads, query: ListQuery) -> CursorPage[T]:
         """The rows after the cursor. Costs the same wherever it points. Raises: Invalid."""
-        keys, values = self._sort(query), self._given(query)
-        bound_to = [self._model.__tablename__, keys, sorted(values.items())]
-        start: dict[str, Any] = {}
-        if query.cursor:
-            found = decode_cursor(str(query.cursor), [self._kind(name) for name, _ in keys], bound_to)
-            start = {f"after_{name}": value for (name, _), value in zip(keys, found, strict=True)}
-        statement = self._rendered("next" if start else "first", keys, tuple(values))
-        records = await reads.records(statement, {**values, **start, "size": query.size + 1})
+        records = await reads.records(*self.prepare(query))
         width = len(self._row.__struct_fields__)
         items = [self._row(*record[:width]) for record in records[: query.size]]
-        more = len(records) > query.size
-        cursor = encode_cursor(tuple(records[query.size - 1])[width:], bound_to) if more else None
-        return CursorPage(items, query.size, cursor)
+        if len(records) <= query.size:
+            return CursorPage(items, query.size, None)
+        last = tuple(records[query.size - 1])[width:]
+        return CursorPage(items, query.size, encode_cursor(last, self._bound_to(query)))
+
+    def prepare(self, query: ListQuery) -> tuple[Rendered, dict[str, Any]]:
+        """The statement that answers a query, and its values. Raises: Invalid."""
+        keys, values = self._sort(query), self._given(query)
+        filters = tuple(values)
+        if query.by_page:
+            kind = "deep" if query.offset >= DEEP and not filters else "page"
+            return self._rendered(kind, keys, filters), {**values, "size": query.size, "offset": query.offset}
+        # One more than is shown tells whether there is a next page.
+        values["size"] = query.size + 1
+        if not query.cursor:
+            return self._rendered("first", keys, filters), values
+        found = decode_cursor(str(query.cursor), [self._kind(name) for name, _ in keys], self._bound_to(query))
+        values |= {f"after_{name}": value for (name, _), value in zip(keys, found, strict=True)}
+        return self._rendered("next", keys, filters), values
+
+    def _bound_to(self, query: ListQuery) -> list[Any]:
+        """What a cursor belongs to: it means nothing in another order or among other rows."""
+        return [self._model.__tablename__, self._sort(query), sorted(self._given(query).items())]
 
     def _sort(self, query: ListQuery) -> tuple[tuple[str, bool], ...]:
         return self._sorts(self._order if query.sort is UNSET else query.sort)

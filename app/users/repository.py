@@ -18,7 +18,7 @@ _BY_ID = Read(
     UserRow,
     select(User.id, User.name, User.email, User.version).where(User.id == bindparam("id", type_=BigInteger)),
 )
-_LISTING = Listing(
+USERS = Listing(
     User,
     UserRead,
     sortable={"id": User.id, "name": User.name, "email": func.lower(User.email), "created_at": User.created_at},
@@ -48,11 +48,11 @@ class UserReads:
 
     async def page(self, query: UserQuery) -> Page[UserRead]:
         """A page of users and how many there are. Raises: Invalid."""
-        return await _LISTING.page(self._reads, query)
+        return await USERS.page(self._reads, query)
 
     async def after(self, query: UserQuery) -> CursorPage[UserRead]:
         """The users after a cursor. Raises: Invalid."""
-        return await _LISTING.after(self._reads, query)
+        return await USERS.after(self._reads, query)
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
