@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,9 +25,15 @@ _ARENA_MAX = -8
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def _yield_to_the_event_loop() -> None:
-    """Lower this thread's priority: on Linux a nice value belongs to a thread."""
-    os.nice(5)
+    """Lower this thread's priority; only on Linux a nice value belongs to a thread."""
+    if sys.platform == "linux":
+        os.nice(5)
 
 
 class Passwords:
@@ -37,7 +44,7 @@ class Passwords:
             # In an arena of its own a thread would keep its 19 MiB for ever: 130 MB of a worker instead of 90,
             # for hashes that are no faster.
             _mallopt(_ARENA_MAX, 1)
-        workers = threads or len(os.sched_getaffinity(0))
+        workers = threads or _cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
         self._limit = workers + queue
         self._under_way = 0
