@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
@@ -21,7 +21,8 @@ def _is_ours(_thing: object, name: str | None, kind: str, *_: object) -> bool:
     return not (kind == "index" and name is not None and name.endswith("_trgm"))
 
 
-def _configure(**how: Any) -> None:
+def _run(**how: Any) -> None:
+    """Run everything in one transaction: a migration that fails leaves nothing behind."""
     context.configure(
         target_metadata=Model.metadata,
         version_table="alembic_version",
@@ -30,18 +31,17 @@ def _configure(**how: Any) -> None:
         include_object=_is_ours,
         **how,
     )
-
-
-def migrate(connection: Connection) -> None:
-    """Run everything in one transaction: a migration that fails leaves nothing behind."""
-    _configure(connection=connection)
     with context.begin_transaction():
         # Waiting for other replicas may take as long as their migrations; waiting for a table's lock may not,
         # because every request would queue behind it.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        context.execute("SET LOCAL statement_timeout = 0")
+        context.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        context.execute("SET LOCAL lock_timeout = '5s'")
         context.run_migrations()
+
+
+def migrate(connection: Connection) -> None:
+    _run(connection=connection)
 
 
 async def migrate_online() -> None:
@@ -54,8 +54,6 @@ async def migrate_online() -> None:
 
 
 if context.is_offline_mode():
-    _configure(dialect_name="postgresql", literal_binds=True)
-    with context.begin_transaction():
-        context.run_migrations()
+    _run(dialect_name="postgresql", literal_binds=True)
 else:
     asyncio.run(migrate_online())

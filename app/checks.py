@@ -33,7 +33,7 @@ class _Field(msgspec.Struct, frozen=True):
     kind: Any
     required: bool
     strip: bool
-    check: Callable[[str], None] | None
+    check: Callable[[Any], None] | None
 
 
 def check(kind: type[S], given: Mapping[str, Any], *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
@@ -51,7 +51,7 @@ def check(kind: type[S], given: Mapping[str, Any], *, strict: bool = True) -> tu
             continue
         try:
             clean[name] = msgspec.convert(_tidy(given[name], field), field.kind, strict=strict)
-            if field.check is not None and isinstance(clean[name], str):
+            if field.check is not None and clean[name] is not None:
                 field.check(clean[name])
         except ValueError as error:
             wrong[name] = in_words(error)
@@ -113,4 +113,6 @@ def in_words(error: ValueError) -> str:
     if (expected := _EXPECTED.search(text)) and expected["got"]:
         wanted = [_NOUNS.get(name.strip(), name.strip()) for name in expected["wanted"].split("|")]
         return f"must be {' or '.join(wanted)}"
+    if "RFC3339" in text or "timezone" in text:
+        return "must be a date and time with an offset (RFC 3339)"
     return text[0].lower() + text[1:].split(" - at ")[0].replace("`", "")

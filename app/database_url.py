@@ -19,6 +19,8 @@ _TRANSLATED = frozenset(
 )
 # user:password@ host1:port1,host2:port2 /database, the way libpq writes several hosts.
 _SEVERAL_HOSTS = re.compile(r"^(?P<head>[^/]+://(?:[^@/]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<tail>.*)$")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?")
+_FORM = "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
 
 
 class DatabaseUrl(Struct, frozen=True, kw_only=True):
@@ -38,7 +40,8 @@ class DatabaseUrl(Struct, frozen=True, kw_only=True):
 
 def parse_database_url(text: str) -> DatabaseUrl:
     """Normalise a PostgreSQL URL. Raises: ValueError, whose text never holds the password."""
-    url = _made(text.strip())
+    text, hosts = _without_hosts(text.strip())
+    url = _made(text)
     query = {key: value if isinstance(value, str) else tuple(value) for key, value in url.query.items()}
     if unknown := sorted(set(query) - _PASSED_ON - _TRANSLATED):
         raise ValueError(f"does not know the parameter {', '.join(unknown)}")
@@ -48,21 +51,30 @@ def parse_database_url(text: str) -> DatabaseUrl:
     pooled, cache_args = _statement_caches(single.get("prepared_statement_cache_size"))
     return DatabaseUrl(
         url=url.set(drivername="postgresql+asyncpg", query={k: v for k, v in query.items() if k in _PASSED_ON}),
-        connect_args={**cache_args, **_tls(single), **_session(single)},
+        connect_args={**hosts, **cache_args, **_tls(single), **_session(single)},
         transaction_pooling=pooled,
     )
 
 
+def _without_hosts(text: str) -> tuple[str, dict[str, Any]]:
+    """Take several hosts out of a URL, as SQLAlchemy reads but one. Raises: ValueError."""
+    several = _SEVERAL_HOSTS.match(text)
+    if several is None:
+        return text, {}
+    found = [_HOST.fullmatch(host) for host in several["hosts"].split(",")]
+    hosts = [host["name"].strip("[]") for host in found if host]
+    if len(hosts) < len(found):
+        raise ValueError(_FORM)
+    ports = [int(host["port"] or 5432) for host in found if host]
+    return several["head"] + several["tail"], {"host": hosts, "port": ports}
+
+
 def _made(text: str) -> URL:
-    if several := _SEVERAL_HOSTS.match(text):
-        hosts = "&".join(f"host={host if ':' in host else host + ':5432'}" for host in several["hosts"].split(","))
-        path, _, query = several["tail"].partition("?")
-        text = f"{several['head']}{path or '/'}?{hosts}{'&' + query if query else ''}"
     try:
         url = make_url(text)
         _ = url.port
     except (ArgumentError, ValueError):
-        raise ValueError("is not a URL of the form postgresql+asyncpg://user:password@host:5432/database") from None
+        raise ValueError(_FORM) from None
     if url.drivername not in _SCHEMES:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in _SCHEMES)}")
     return url

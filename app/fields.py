@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
@@ -14,6 +15,14 @@ def check_email(text: str) -> None:
         validate_email(text, check_deliverability=False)
     except EmailNotValidError:
         raise ValueError("not a valid email address") from None
+
+
+def check_moment(moment: datetime) -> None:
+    """Accept what the calendar holds in UTC too, as the database stores it. Raises: ValueError."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
 
 
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra={"strip": True})]
@@ -30,3 +39,4 @@ Password = Annotated[
     str,
     Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
 ]
+Moment = Annotated[datetime, Meta(tz=True, extra={"check": check_moment})]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -94,8 +93,9 @@ class Reads:
             return found
         except BaseException as error:
             lost = driver.is_closed()
-            # After a time-out or a cancellation the answer may still be on its way; inside BEGIN there is no way back.
-            if lost or self._begin or isinstance(error, TimeoutError | asyncio.CancelledError):
+            # Unless the server itself ended the statement its answer may still be on its way, or it may wait for the
+            # values of what it has parsed, and hold its locks; inside BEGIN there is no way back.
+            if lost or self._begin or not getattr(error, "severity", None):
                 lent.invalidate()
             if lost and isinstance(error, PostgresError | InterfaceError | OSError):
                 raise _Lost from error

@@ -18,6 +18,7 @@ _ALIASES = {
     "DATABASE_POOL_SIZE": "DB_POOL_SIZE",
     "DATABASE_MAX_OVERFLOW": "DB_MAX_OVERFLOW",
 }
+_SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -73,19 +74,19 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     """
     from_file = dotenv_values(dotenv or Path(".env"), interpolate=False)
     found = {**from_file, **(os.environ if environment is None else environment)}
-    for alias, name in _ALIASES.items():
-        found[name] = found.get(name) or found.get(alias)
+    names = {name: alias for alias, name in _ALIASES.items() if found.get(alias) and not found.get(name)}
 
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for field in msgspec.structs.fields(Settings):
-        text = (found.get(field.name.upper()) or "").strip()
+        name = names.get(field.name.upper(), field.name.upper())
+        text = (found.get(name) or "").strip()
         if not text:
             continue
         try:
             values[field.name] = _read(field.type, text)
         except ValueError as error:
-            wrong.append(f"{field.name.upper()} {error}")
+            wrong.append(f"{name} {error}")
     if values.get("access") == "token":
         wrong.append("ACCESS=token is not available yet; choose local or open")
     if wrong:
@@ -96,9 +97,10 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
-    lowered = text.lower() if kind is bool else text
+    if kind is bool:
+        text = _SWITCH.get(text.lower(), text.lower())
     try:
-        return msgspec.convert(lowered, kind, strict=False)
+        return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
         raise ValueError(f"must be {_allowed(kind)}") from None
 

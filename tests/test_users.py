@@ -7,8 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.problems import invalid, problem, problem_of
 
 ADA = {"name": "Ada", "email": "ada@example.com", "password": "correct horse"}
+TAKEN = problem(409, "email_taken", "Email already registered")
+NOBODY = problem(404, "not_found", "User not found")
+CHANGED = problem(412, "precondition_failed", "The resource has changed since it was read")
 
 
 async def sign_up(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
@@ -23,6 +30,16 @@ async def test_a_new_user_is_returned_without_the_password(client: httpx.AsyncCl
     assert created.headers["etag"] == '"1"'
 
 
+async def test_a_password_is_stored_as_argon2id_with_owasps_parameters(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await sign_up(client)
+
+    async with engine.connect() as connection:
+        stored = await connection.scalar(text("SELECT hashed_password FROM users"))
+    assert str(stored).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 async def test_a_created_user_can_be_read(client: httpx.AsyncClient) -> None:
     created = await sign_up(client)
 
@@ -32,19 +49,241 @@ async def test_a_created_user_can_be_read(client: httpx.AsyncClient) -> None:
     assert read.headers["cache-control"] == "private, no-cache"
 
 
+async def test_blanks_around_a_name_and_an_address_are_stripped(client: httpx.AsyncClient) -> None:
+    created = await sign_up(client, name="  Ada L. \t", email=" ada@example.com\n")
+
+    assert created.json() == {"id": 1, "name": "Ada L.", "email": "ada@example.com"}
+
+
+async def test_the_spelling_of_an_address_is_kept(client: httpx.AsyncClient) -> None:
+    created = await sign_up(client, email="Ada.Lovelace@Example.com")
+
+    assert created.json()["email"] == "Ada.Lovelace@Example.com"
+
+
+async def test_every_bad_field_of_a_sign_up_is_named_at_once(client: httpx.AsyncClient) -> None:
+    refused = await client.post("/users", json={"name": "", "email": "x"})
+
+    assert problem_of(refused) == invalid(
+        {"pointer": "/name", "detail": "at least 1 character"},
+        {"pointer": "/email", "detail": "not a valid email address"},
+        {"pointer": "/password", "detail": "required"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "detail"),
+    [
+        ("name", "   ", "at least 1 character"),
+        ("name", "a" * 101, "at most 100 characters"),
+        ("name", None, "must be a string"),
+        ("name", 7, "must be a string"),
+        ("name", "A\0da", "must not contain a NUL character"),
+        ("email", "Ada <ada@example.com>", "not a valid email address"),
+        ("email", f"{'a' * 64}@{'b' * 60}.{'c' * 60}.{'d' * 60}.example.com", "at most 255 characters"),
+        ("email", "ada@example.com\0", "must not contain a NUL character"),
+        ("password", "7 chars", "at least 8 characters"),
+        ("password", "p" * 129, "at most 128 characters"),
+        ("password", "correct\0horse", "must not contain a NUL character"),
+        ("role", "admin", "unknown"),
+        ("a/b~c", 1, "unknown"),
+    ],
+)
+async def test_a_bad_field_is_named(client: httpx.AsyncClient, field: str, value: object, detail: str) -> None:
+    refused = await client.post("/users", json={**ADA, field: value})
+
+    pointer = "/" + field.replace("~", "~0").replace("/", "~1")
+    assert problem_of(refused) == invalid({"pointer": pointer, "detail": detail})
+
+
+async def test_a_lone_surrogate_is_named(client: httpx.AsyncClient) -> None:
+    body = rb'{"name": "\ud800", "email": "ada@example.com", "password": "correct horse"}'
+
+    refused = await client.post("/users", content=body, headers={"Content-Type": "application/json"})
+
+    assert problem_of(refused) == invalid({"pointer": "/name", "detail": "must not contain a lone surrogate"})
+
+
+@pytest.mark.parametrize("length", [8, 128])
+async def test_passwords_of_8_to_128_characters_are_taken(client: httpx.AsyncClient, length: int) -> None:
+    created = await sign_up(client, password="p" * length)
+
+    assert created.status_code == 201
+
+
 async def test_a_hundred_sign_ups_of_one_address_give_one_user(client: httpx.AsyncClient) -> None:
     spellings = [f"{'Ann' if n % 2 else 'ANN'}@{'Example' if n % 3 else 'example'}.com" for n in range(100)]
 
     answers = await asyncio.gather(*(sign_up(client, email=email) for email in spellings))
 
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 99
-    conflict = next(answer for answer in answers if answer.status_code == 409)
-    assert conflict.json()["detail"] == "Email already registered"
-    assert conflict.json()["code"] == "email_taken"
+    assert [problem_of(answer) for answer in answers if answer.status_code == 409] == [TAKEN] * 99
 
 
-@pytest.mark.parametrize(("user_id", "status"), [("abc", 422), ("9223372036854775808", 404), ("1", 404), ("0", 404)])
-async def test_an_id_that_is_nobody_is_never_a_failure(client: httpx.AsyncClient, user_id: str, status: int) -> None:
-    read = await client.get(f"/users/{user_id}")
+async def test_an_address_outside_ascii_is_taken_in_any_letter_case(client: httpx.AsyncClient) -> None:
+    await sign_up(client, email="Émilie@example.com")
 
-    assert read.status_code == status
+    again = await sign_up(client, email="émilie@EXAMPLE.com")
+
+    assert problem_of(again) == TAKEN
+
+
+async def test_a_change_returns_the_user_and_a_new_tag(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+
+    changed = await client.patch("/users/1", json={"name": "Ada Lovelace"})
+
+    assert (changed.status_code, changed.json()) == (200, {"id": 1, "name": "Ada Lovelace", "email": "ada@example.com"})
+    assert changed.headers["etag"] == '"2"'
+    read = await client.get("/users/1")
+    assert (read.json(), read.headers["etag"]) == (changed.json(), '"2"')
+
+
+async def test_a_user_may_change_the_letter_case_of_its_own_address(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+
+    changed = await client.patch("/users/1", json={"email": "ADA@example.com"})
+
+    assert (changed.status_code, changed.json()["email"]) == (200, "ADA@example.com")
+
+
+async def test_a_change_of_nothing_changes_nothing(client: httpx.AsyncClient) -> None:
+    created = await sign_up(client)
+
+    changed = await client.patch("/users/1", json={})
+
+    assert (changed.status_code, changed.json(), changed.headers["etag"]) == (200, created.json(), '"1"')
+
+
+async def test_a_change_to_a_taken_address_is_a_conflict(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+    await sign_up(client, email="ann@example.com")
+
+    refused = await client.patch("/users/2", json={"email": "ADA@Example.com"})
+
+    assert problem_of(refused) == TAKEN
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({"name": None}, [{"pointer": "/name", "detail": "must be a string"}]),
+        ({"password": "another horse"}, [{"pointer": "/password", "detail": "unknown"}]),
+        ({"id": 7}, [{"pointer": "/id", "detail": "unknown"}]),
+        ([], [{"pointer": "", "detail": "must be an object"}]),
+    ],
+)
+async def test_a_bad_change_is_refused(client: httpx.AsyncClient, body: object, errors: list[dict[str, str]]) -> None:
+    await sign_up(client)
+
+    refused = await client.patch("/users/1", json=body)
+
+    assert problem_of(refused) == invalid(*errors)
+
+
+async def test_a_change_of_a_stale_version_is_refused(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+    await client.patch("/users/1", json={"name": "Ada L."})
+
+    refused = await client.patch("/users/1", json={"name": "Ada B."}, headers={"If-Match": '"1"'})
+
+    assert problem_of(refused) == CHANGED
+    assert (await client.get("/users/1")).json()["name"] == "Ada L."
+
+
+@pytest.mark.parametrize("condition", ['"1"', '"7", "1"', "*"])
+async def test_a_change_of_the_current_version_is_made(client: httpx.AsyncClient, condition: str) -> None:
+    await sign_up(client)
+
+    changed = await client.patch("/users/1", json={"name": "Ada B."}, headers={"If-Match": condition})
+
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+
+
+@pytest.mark.parametrize("condition", ['"2"', 'W/"1"', '"abc"', "1", '""'])
+async def test_only_a_strong_tag_of_the_current_version_matches(client: httpx.AsyncClient, condition: str) -> None:
+    await sign_up(client)
+
+    refused = await client.delete("/users/1", headers={"If-Match": condition})
+
+    assert problem_of(refused) == CHANGED
+
+
+async def test_of_two_changes_of_one_version_one_is_made(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+
+    answers = await asyncio.gather(
+        *(client.patch("/users/1", json={"name": f"Ada {n}"}, headers={"If-Match": '"1"'}) for n in range(2))
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+
+
+async def test_without_a_condition_every_change_is_made(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+
+    answers = await asyncio.gather(*(client.patch("/users/1", json={"name": f"Ada {n}"}) for n in range(8)))
+
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert (await client.get("/users/1")).headers["etag"] == '"9"'
+
+
+@pytest.mark.parametrize("condition", ['"1"', 'W/"1"', '"7", "1"', "*"])
+async def test_an_unchanged_user_is_not_sent_again(client: httpx.AsyncClient, condition: str) -> None:
+    await sign_up(client)
+
+    read = await client.get("/users/1", headers={"If-None-Match": condition})
+
+    assert (read.status_code, read.content, read.headers["etag"]) == (304, b"", '"1"')
+    assert read.headers["cache-control"] == "private, no-cache"
+
+
+async def test_a_changed_user_is_sent_again(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+    await client.patch("/users/1", json={"name": "Ada L."})
+
+    read = await client.get("/users/1", headers={"If-None-Match": '"1"'})
+
+    assert (read.status_code, read.json()["name"], read.headers["etag"]) == (200, "Ada L.", '"2"')
+
+
+async def test_a_deleted_user_is_gone(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+
+    deleted = await client.delete("/users/1")
+
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert problem_of(await client.get("/users/1")) == NOBODY
+    assert problem_of(await client.delete("/users/1")) == NOBODY
+    assert problem_of(await client.patch("/users/1", json={"name": "Ada"})) == NOBODY
+
+
+async def test_the_address_of_a_deleted_user_is_free_and_its_id_is_not(client: httpx.AsyncClient) -> None:
+    await sign_up(client)
+    await client.delete("/users/1")
+
+    again = await sign_up(client)
+
+    assert (again.status_code, again.json()["id"]) == (201, 2)
+
+
+@pytest.mark.parametrize("user_id", ["0", "-1", "1", "9223372036854775807", "9223372036854775808", "9" * 400])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_a_number_that_is_nobodys_is_not_found(client: httpx.AsyncClient, method: str, user_id: str) -> None:
+    answer = await client.request(method, f"/users/{user_id}", json={} if method == "PATCH" else None)
+
+    assert problem_of(answer) == NOBODY
+
+
+@pytest.mark.parametrize("user_id", ["abc", "1.5", "1_0", "%20", "٣", "%00"])
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+async def test_an_id_that_is_not_a_number_is_named(client: httpx.AsyncClient, method: str, user_id: str) -> None:
+    answer = await client.request(method, f"/users/{user_id}", json={} if method == "PATCH" else None)
+
+    assert problem_of(answer) == invalid({"parameter": "user_id", "detail": "must be a whole number"})
+
+
+async def test_a_user_has_no_children(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/users/1/2")
+
+    assert answer.status_code == 404

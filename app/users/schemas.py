@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.fields import Email, Name, Password
+from app.fields import Email, Moment, Name, Password
 from app.pagination import ListQuery
 
 
@@ -56,7 +55,7 @@ class UserQuery(ListQuery):
     """Exactly this name."""
     q: Annotated[str, Meta(min_length=3, max_length=255)] | UnsetType = UNSET
     """A part of the name or of the address."""
-    created_after: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    created_after: Moment | UnsetType = UNSET
     """Created at this time or later (RFC 3339)."""
-    created_before: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    created_before: Moment | UnsetType = UNSET
     """Created before this time (RFC 3339)."""

@@ -147,7 +147,8 @@ async def lifespan(receive: Receive, send: Send) -> None:
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
-        return await lifespan(receive, send)
+        await lifespan(receive, send)
+        return
     try:
         status, content = await answer(scope, receive)
     except asyncpg.UniqueViolationError:

@@ -1,0 +1,36 @@
+"""Problems: what an error answer must hold, whole."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+
+def problem(status: int, code: str, detail: str, *errors: dict[str, str]) -> dict[str, Any]:
+    """The body of an RFC 9457 answer, but for the request id."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    return {**body, "errors": list(errors)} if errors else body
+
+
+def invalid(*errors: dict[str, str], code: str = "validation_error") -> dict[str, Any]:
+    """A 422 that names these fields."""
+    count = len(errors)
+    return problem(422, code, f"{count} field{' is' if count == 1 else 's are'} invalid", *errors)
+
+
+def problem_of(answer: httpx.Response) -> dict[str, Any]:
+    """The body of an error answer without its request id, which must be the header's."""
+    body: dict[str, Any] = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert body.pop("request_id") == answer.headers["x-request-id"]
+    assert body["status"] == answer.status_code
+    return body

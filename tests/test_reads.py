@@ -1,0 +1,43 @@
+"""Reads: what a failed read leaves behind."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from sqlalchemy import BigInteger, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.database import configure_database
+from app.database_url import DatabaseUrl
+from app.reads import Reads, render
+from app.settings import Settings
+from app.users.model import User
+
+_BY_ID = render(select(User.name).where(User.id == bindparam("id", type_=BigInteger)))
+_FAILING = render(select(1 / bindparam("zero", type_=BigInteger)))
+
+
+async def test_a_read_whose_values_cannot_be_sent_holds_no_lock(database: DatabaseUrl, engine: AsyncEngine) -> None:
+    service = configure_database(Settings(database_url=database)).get_engine()
+    reads = Reads(service, limit=5)
+
+    with pytest.raises(asyncpg.DataError):
+        await reads.records(_BY_ID, {"id": "not a number"})
+
+    async with engine.connect() as connection:
+        await connection.execute(text("SET lock_timeout = '2s'"))
+        await connection.execute(text("TRUNCATE users CASCADE"))
+    await service.dispose()
+
+
+async def test_a_read_that_the_server_ends_keeps_its_connection(database: DatabaseUrl) -> None:
+    service = configure_database(Settings(database_url=database)).get_engine()
+    reads = Reads(service, limit=5)
+    backend = render(select(text("pg_backend_pid()")))
+    before = await reads.records(backend, {})
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await reads.records(_FAILING, {"zero": 0})
+
+    assert await reads.records(backend, {}) == before
+    await service.dispose()

@@ -1,0 +1,170 @@
+"""Settings: read from the environment, or every reason why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from dotenv import dotenv_values
+
+from app.database import COMPOSE_URL, ROOT, database_url
+from app.database_url import parse_database_url
+from app.settings import Settings, SettingsError, load_settings
+
+NOWHERE = Path("/nonexistent")
+FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
+
+
+def load(**environment: str) -> Settings:
+    return load_settings(environment, dotenv=NOWHERE)
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load() == Settings()
+    assert load() == Settings(
+        database_url=None,
+        test_database_url=None,
+        db_pool_size=5,
+        db_max_overflow=10,
+        db_pool_timeout=30,
+        db_pool_recycle=3600,
+        db_pool_pre_ping=True,
+        db_echo=False,
+        db_statement_timeout=30,
+        access="local",
+        sign_up="open",
+    )
+
+
+def test_every_setting_is_in_the_example_and_holds_its_default() -> None:
+    example = dotenv_values(ROOT / ".env.example", interpolate=False)
+
+    assert set(example) == set(FIELDS)
+    assert example.pop("DATABASE_URL") == "postgresql+asyncpg://super@localhost:5432/super" == COMPOSE_URL
+    assert load_settings({}, dotenv=ROOT / ".env.example") == Settings(database_url=parse_database_url(COMPOSE_URL))
+    assert {name for name, text in example.items() if not text} == {"TEST_DATABASE_URL"}
+
+
+def test_every_setting_says_what_it_means() -> None:
+    source = (ROOT / "app" / "settings.py").read_text().splitlines()
+
+    for name in FIELDS:
+        line = next(n for n, text in enumerate(source) if text.startswith(f"    {name.lower()}: "))
+        assert source[line + 1].startswith('    """'), name
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=7\nDB_ECHO=true\nSOMETHING_ELSE=1\n")
+
+    settings = load_settings({"DB_POOL_SIZE": "8", "PATH": "/bin"}, dotenv=tmp_path / ".env")
+
+    assert settings == Settings(db_pool_size=8, db_echo=True)
+
+
+def test_a_value_in_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://ann:p${HOME}w@db/x\n")
+
+    settings = load_settings({}, dotenv=tmp_path / ".env")
+
+    assert settings.database_url is not None
+    assert settings.database_url.url.password == "p${HOME}w"
+
+
+def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=9\n")
+    monkeypatch.chdir(tmp_path)
+
+    assert load_settings({}).db_pool_size == 9
+
+
+def test_an_empty_value_counts_as_unset() -> None:
+    assert load(DB_POOL_SIZE="", DATABASE_URL=" ", DB_ECHO="") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("alias", "field", "value"),
+    [
+        ("DATABASE_ECHO", "db_echo", True),
+        ("DATABASE_POOL_SIZE", "db_pool_size", 1),
+        ("DATABASE_MAX_OVERFLOW", "db_max_overflow", 1),
+    ],
+)
+def test_an_old_name_still_counts_and_the_new_one_wins(alias: str, field: str, value: object) -> None:
+    assert getattr(load(**{alias: "1"}), field) == value
+    assert load(**{alias: "1", field.upper(): "0" if field == "db_echo" else "3"}) == load(
+        **{field.upper(): "0" if field == "db_echo" else "3"}
+    )
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", "1", "yes", "on"])
+def test_a_switch_is_turned_on(text: str) -> None:
+    assert load(DB_ECHO=text).db_echo is True
+
+
+@pytest.mark.parametrize("text", ["false", "False", "0", "no", "off"])
+def test_a_switch_is_turned_off(text: str) -> None:
+    assert load(DB_POOL_PRE_PING=text).db_pool_pre_ping is False
+
+
+def test_a_renewal_may_be_switched_off() -> None:
+    assert load(DB_POOL_RECYCLE="-1").db_pool_recycle == -1
+
+
+def test_every_bad_value_is_named_with_what_is_allowed() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(
+            DATABASE_URL="mysql://ann:secret@db/x",
+            DB_POOL_SIZE="0",
+            DB_MAX_OVERFLOW="ten",
+            DB_POOL_TIMEOUT="nan",
+            DB_POOL_RECYCLE="-2",
+            DB_STATEMENT_TIMEOUT="-1",
+            DB_ECHO="maybe",
+            ACCESS="everyone",
+            LOG_LEVEL="loud",
+        )
+
+    assert str(refused.value).split("; ") == [
+        "DATABASE_URL must begin with postgresql+asyncpg://, postgresql://, postgres://",
+        "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
+        "DB_MAX_OVERFLOW must be a whole number of at least 0 and at most 1000",
+        "DB_POOL_TIMEOUT must be a number of more than 0 and at most 86400",
+        "DB_POOL_RECYCLE must be a whole number of at least -1",
+        "DB_ECHO must be true or false",
+        "DB_STATEMENT_TIMEOUT must be a number of more than 0 and at most 86400",
+        "ACCESS must be one of local, open, token",
+        "LOG_LEVEL must be one of debug, error, info, warning",
+    ]
+
+
+def test_a_bad_value_under_an_old_name_is_named_as_it_was_given() -> None:
+    with pytest.raises(SettingsError, match=r"DATABASE_POOL_SIZE must be a whole number"):
+        load(DATABASE_POOL_SIZE="many")
+
+
+def test_tokens_are_refused_until_they_exist() -> None:
+    with pytest.raises(SettingsError, match=r"^ACCESS=token is not available yet; choose local or open$"):
+        load(ACCESS="token")
+
+
+def test_no_password_is_shown() -> None:
+    settings = load(DATABASE_URL="postgresql://ann:s3cret@db/x", TEST_DATABASE_URL="postgres://bob:s3cret@db/y")
+
+    assert "s3cret" not in f"{settings!r} {settings} {database_url(settings)!r}"
+    for url in (
+        "postgresql://ann:s3cret@db:port/x",
+        "mysql://ann:s3cret@db/x",
+        "postgresql://a:s3cret@db/x?sslmode=no",
+    ):
+        with pytest.raises(SettingsError) as refused:
+            load(DATABASE_URL=url)
+        assert "s3cret" not in f"{refused.value!r} {refused.value.__cause__!r}"
+
+
+def test_without_the_development_package_the_default_is_the_database_of_compose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.embedded.available", lambda: False)
+
+    assert database_url(Settings()) == parse_database_url("postgresql+asyncpg://super@localhost:5432/super")
