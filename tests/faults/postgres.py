@@ -61,7 +61,7 @@ class PrivatePostgres:
         options = [f"-c{name}={value}" for name, value in {**self.options, "port": self.port}.items()]
         user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         with (self.home / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
                 [_programs() / "postgres", "-D", "data", *options],
                 cwd=self.home,
                 env={**os.environ, "LC_ALL": "C"},
