@@ -14,10 +14,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.checks import in_words
 from app.logs import describe, request_id
-from app.problems import Conflict, EmailTaken, FieldError, Invalid, Malformed, Missing, Problem, Unavailable
+from app.problems import Conflict, EmailTaken, FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -98,6 +99,8 @@ def to_problem(error: BaseException) -> Problem:
         return _from_http(error)
     if isinstance(error, NotFoundError):
         return Missing()
+    if isinstance(error, StaleDataError):
+        return PreconditionFailed()
     return _from_database(error) or Problem()
 
 
