@@ -16,7 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
-from app.database import configure_database, database_url, time_limit, transaction_within
+from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.edge import serve
 from app.embedded import available
 from app.errors import answer
@@ -36,11 +36,12 @@ class UserService(Litestar):
     """Litestar behind the edge."""
 
     settings: Settings
+    limit: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
             local, log = self.settings.access == "local", self.settings.log_requests
-            await serve(super().__call__, scope, receive, send, local=local, log=log)
+            await serve(super().__call__, scope, receive, send, local=local, log=log, limit=self.limit)
         else:
             await super().__call__(scope, receive, send)
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[UserController, HealthController],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
         dependencies={
-            "transaction": Provide(transaction_within(limit)),
+            "transaction": Provide(provide_transaction),
             "reads": provide(reads),
             "passwords": provide(passwords),
             "readiness": provide(readiness),
@@ -71,9 +72,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
         on_startup=[settle_garbage],
-        on_shutdown=[passwords.close],
+        # Advanced Alchemy disposes of the engine of a process' first application only.
+        on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     app.settings = settings
+    app.limit = limit
     return app
 
 

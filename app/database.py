@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from advanced_alchemy.base import IdentityBase
@@ -16,13 +16,14 @@ from advanced_alchemy.config import AlembicAsyncConfig
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
 from litestar.di import NamedDependency
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
 
 from app import embedded
+from app.connector import Connector
 from app.database_url import DatabaseUrl, parse_database_url
-from app.pool import FRESH, Pool
+from app.pool import Pool
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
 CONNECT_TIMEOUT = 2.0
 """Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
-_PING_TIMEOUT = 1.0
+_PING_TIMEOUT = 0.5
 
 
 class Model(IdentityBase):
@@ -67,7 +68,7 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
             max_overflow=0,
             # The connection used last is the one that needs no question whether it still lives.
             pool_use_lifo=True,
-            pool_timeout=int(settings.db_pool_timeout),
+            pool_timeout=cast("int", settings.db_pool_timeout),
             pool_recycle=settings.db_pool_recycle,
             echo=settings.db_echo,
             hide_parameters=True,
@@ -88,27 +89,21 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
 
 
 def time_limit(settings: Settings) -> float:
-    """Seconds within which a unit of work ends: a wait for a connection, a statement, and some slack."""
+    """Seconds within which a request is answered: a wait for a connection, a statement, and some slack."""
     return settings.db_pool_timeout + settings.db_statement_timeout + 0.5
 
 
-def transaction_within(limit: float) -> Callable[[AsyncSession], AsyncGenerator[AsyncSession, None]]:
-    """Make the dependency that owns the commit; a unit of work may take `limit` seconds."""
-
-    async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> AsyncGenerator[AsyncSession, None]:
-        """Commit after the handler returns and before its response starts; roll back on any exception."""
-        try:
-            async with asyncio.timeout(limit):
-                yield db_session
-                await db_session.commit()
-        except (TimeoutError, asyncio.CancelledError):
-            # The connection may be in the middle of anything, on a network that swallows what we say.
-            await db_session.invalidate()
-            raise
-        finally:
-            await _close(db_session)
-
-    return provide_transaction
+async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> AsyncGenerator[AsyncSession, None]:
+    """Commit after the handler returns and before its response starts; roll back on any exception."""
+    try:
+        yield db_session
+        await db_session.commit()
+    except (TimeoutError, asyncio.CancelledError):
+        # The connection may be in the middle of anything, on a network that swallows what we say.
+        await db_session.invalidate()
+        raise
+    finally:
+        await _close(db_session)
 
 
 async def _close(session: AsyncSession) -> None:
@@ -116,9 +111,11 @@ async def _close(session: AsyncSession) -> None:
     try:
         async with asyncio.timeout(_PING_TIMEOUT):
             await session.close()
-    except Exception:
+    except BaseException as error:
         with suppress(Exception):
             await session.invalidate()
+        if not isinstance(error, Exception):
+            raise
 
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
@@ -127,17 +124,23 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
     if not database.transaction_pooling:
         # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
         session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}
+        # Milliseconds until the server stops the statement of a client that is gone, and frees its locks.
+        session |= {"client_connection_check_interval": "1000"}
     return {
         "timeout": CONNECT_TIMEOUT,
-        # Ours comes second, for a server or a network that does not answer at all.
-        "command_timeout": settings.db_statement_timeout + (0 if database.transaction_pooling else 0.5),
+        # Ours comes second, for a COMMIT, a server or a network that does not answer at all.
+        "command_timeout": settings.db_statement_timeout + 0.5,
         "server_settings": session,
         **given,
+        "async_creator_fn": Connector(given.get("async_creator_fn", asyncpg.connect)),
     }
 
 
 def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
     """Attach what the pool should do besides pooling."""
+
+    def pool() -> Pool:
+        return cast("Pool", engine.sync_engine.pool)
 
     @event.listens_for(engine.sync_engine, "checkin")
     def remember(_connection: Any, record: Any) -> None:
@@ -147,20 +150,25 @@ def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> No
     def ask(connection: Any, record: Any, _lent: Any) -> None:
         """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
         driver = connection.driver_connection
-        idle = time.monotonic() - record.info.get("used_at", time.monotonic())
         if driver.is_closed():
-            raise DisconnectionError("closed")
-        if settings.db_pool_pre_ping and idle > FRESH:
+            # A new one that is closed already is not worth another try.
+            raise DisconnectionError if "used_at" in record.info else ConnectionResetError
+        if settings.db_pool_pre_ping and not pool().is_fresh(record):
             try:
                 await_only(driver.execute("", timeout=_PING_TIMEOUT))
             except Exception as error:
-                raise DisconnectionError("no answer") from error
+                # Where one has died in silence the others have too: renew them without asking each.
+                raise InvalidatePoolError from error
 
     @event.listens_for(engine.sync_engine, "invalidate")
-    def abort(connection: Any, _record: Any, _error: Any) -> None:
-        """Close the socket at once: a polite good-bye would wait on a network that may be dead."""
-        if connection is not None:
-            connection.driver_connection.terminate()
+    def doubt(_connection: Any, _record: Any, error: Any) -> None:
+        if not isinstance(error, DisconnectionError):
+            pool().doubt()
+
+    @event.listens_for(engine.sync_engine, "close")
+    def abort(connection: Any, _record: Any) -> None:
+        """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""
+        connection.driver_connection.terminate()
 
     if database.transaction_pooling:
         milliseconds = int(settings.db_statement_timeout * 1000)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from uuid_utils import uuid7
 
-from app.errors import PROBLEM_JSON, problem_body
+from app.errors import PROBLEM_JSON, problem_body, report
 from app.logs import request_id
-from app.problems import Forbidden
+from app.problems import Forbidden, Problem, Unavailable
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
@@ -24,10 +25,17 @@ _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LOCAL_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
 _REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
+_LATE = Unavailable()
 
 
-async def serve(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, *, local: bool, log: bool) -> None:
-    """Run `app` for one request. `local` turns away whoever is not on this machine; `log` logs a line for each."""
+async def serve(
+    app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, *, local: bool, log: bool, limit: float
+) -> None:
+    """Run `app` for one request.
+
+    `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, from the
+    last piece of the request to the first of the response.
+    """
     given = host = b""
     proxied = False
     for name, value in scope["headers"]:
@@ -43,12 +51,19 @@ async def serve(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, *,
     if log:
         stamped = _logged(stamped, scope)
     if local and (proxied or not is_local((scope["client"] or ("",))[0], host)):
-        await _refuse(stamped)
+        await _refuse(stamped, Forbidden(_REFUSED))
         return
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
         stamped = _without_body(stamped)
-    await app(scope, receive, stamped)
+    try:
+        async with asyncio.timeout(limit) as clock:
+            await app(scope, _listening(receive, clock, limit), _answering(stamped, clock))
+    except TimeoutError as error:
+        if not clock.expired():
+            raise
+        report(_LATE, error, method=scope["method"], path=scope["path"])
+        await _refuse(stamped, _LATE)
 
 
 @lru_cache(256)
@@ -81,6 +96,25 @@ def _without_body(send: Send) -> Send:
     return cast("Send", headed)
 
 
+def _listening(receive: Receive, clock: asyncio.Timeout, limit: float) -> Receive:
+    async def listening() -> Any:
+        message = await receive()
+        if message["type"] == "http.request" and clock.when() and not clock.expired():
+            clock.reschedule(asyncio.get_running_loop().time() + limit)
+        return message
+
+    return listening
+
+
+def _answering(send: Send, clock: asyncio.Timeout) -> Send:
+    def answering(message: Message) -> Awaitable[None]:
+        if not clock.expired():
+            clock.reschedule(None)
+        return send(message)
+
+    return cast("Send", answering)
+
+
 def _logged(send: Send, scope: HTTPScope) -> Send:
     began, method, path = time.perf_counter(), scope["method"], scope["path"]
 
@@ -93,12 +127,14 @@ def _logged(send: Send, scope: HTTPScope) -> Send:
     return cast("Send", logged)
 
 
-async def _refuse(send: Send) -> None:
-    body = problem_body(Forbidden(_REFUSED))
-    headers = [
-        (b"content-type", PROBLEM_JSON.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+async def _refuse(send: Send, problem: Problem) -> None:
+    body = problem_body(problem)
+    headers = {
+        "content-type": PROBLEM_JSON,
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        **{name.lower(): value for name, value in problem.headers.items()},
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
     await send({"type": "http.response.body", "body": body, "more_body": False})

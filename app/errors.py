@@ -14,10 +14,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.checks import in_words
 from app.logs import describe, request_id
-from app.problems import EmailTaken, FieldError, Invalid, Malformed, Missing, Problem, Unavailable
+from app.problems import Conflict, EmailTaken, FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -33,6 +34,10 @@ _CODES = {
 }
 # Classes of SQLSTATE after which the same request may succeed: connection, serialization, resources, operator, system.
 _PASSING = ("08", "40", "53", "55", "57", "58")
+
+
+# Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
+_CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
 
 
 class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -94,6 +99,8 @@ def to_problem(error: BaseException) -> Problem:
         return _from_http(error)
     if isinstance(error, NotFoundError):
         return Missing()
+    if isinstance(error, StaleDataError):
+        return PreconditionFailed()
     return _from_database(error) or Problem()
 
 
@@ -134,6 +141,8 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     state = str(error.sqlstate or "")
     if state == "23505" and str(getattr(error, "constraint_name", "")).endswith("_email"):
         return EmailTaken()
+    if state in _CONFLICTS:
+        return Conflict()
     if state == "57014":
         return Unavailable("A statement took too long and was stopped", code="statement_timeout")
     if state.startswith(_PASSING):

@@ -28,6 +28,7 @@ class Pool(AsyncAdaptedQueuePool):
         self._chosen: ConnectionPoolEntry | None = None
         self._waiting = 0
         self._least_idle = 0
+        self._doubted_at = 0.0
 
     async def lend(self) -> PoolProxiedConnection:
         """A connection for a short while, in turn. Cheap where no I/O is needed to have one.
@@ -43,7 +44,10 @@ class Pool(AsyncAdaptedQueuePool):
             except TimeoutError:
                 raise PoolTimeout("no connection became free in time") from None
             if handed is not None:
-                return self._connect_with(handed)
+                if self._is_ready(handed):
+                    return self._connect_with(handed)
+                # It died on its way to here.
+                super()._do_return_conn(handed)
         return await greenlet_spawn(self.connect)
 
     async def _turn(self) -> ConnectionPoolEntry | None:
@@ -59,7 +63,7 @@ class Pool(AsyncAdaptedQueuePool):
 
     def _pass_on(self, record: ConnectionPoolEntry | None) -> None:
         """Hand a connection to whoever waits longest, so that nobody can come between; else keep it."""
-        if record is not None and (self._waiting or not self._is_fresh(record)):
+        if record is not None and (self._waiting or not self._is_ready(record)):
             super()._do_return_conn(record)
             record = None
         while self._turns and not self._waiting:
@@ -75,7 +79,7 @@ class Pool(AsyncAdaptedQueuePool):
         if self._waiting or not self.checkedin():
             return None
         record = self._pool.get(False)
-        if not self._is_fresh(record):
+        if not self._is_ready(record):
             self._pool.put(record, False)
             return None
         return self._connect_with(record)
@@ -112,11 +116,18 @@ class Pool(AsyncAdaptedQueuePool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self._pass_on(record)
 
-    def _is_fresh(self, record: Any) -> bool:
+    def is_fresh(self, record: Any) -> bool:
+        """Whether a connection is new or was used a moment ago, and none has failed since."""
+        used_at = record.info.get("used_at")
+        return used_at is None or used_at > max(time.monotonic() - FRESH, self._doubted_at)
+
+    def doubt(self) -> None:
+        """Ask every connection before its next use: another one has failed."""
+        self._doubted_at = time.monotonic()
+
+    def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection
-        if driver is None or driver.is_closed():
-            return False
-        if time.monotonic() - record.info.get("used_at", 0.0) > FRESH:
+        if driver is None or driver.is_closed() or not self.is_fresh(record):
             return False
         renew_at = record.starttime + self._recycle if self._recycle > -1 else float("inf")
         return bool(time.time() < renew_at and record.starttime > self._invalidate_time)

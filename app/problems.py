@@ -67,6 +67,14 @@ class EmailTaken(Problem):
             self.errors = [FieldError(self.detail, pointer=pointer)]
 
 
+class Conflict(Problem):
+    """A constraint that has no words of its own."""
+
+    status = 409
+    code = "conflict"
+    detail = "The change conflicts with what is stored"
+
+
 class PreconditionFailed(Problem):
     """`If-Match` names another version than the stored one."""
 

@@ -1,0 +1,111 @@
+"""Connector: new connections, to whichever host takes writes, and no queue before a database that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connect = Callable[..., Coroutine[Any, Any, Any]]
+
+_SILENCE = 0.4
+"""Seconds without an answer after which an attempt that is given up says something about the database."""
+_INTERVAL = 0.3
+"""Seconds between the attempts to reach a database that was silent."""
+_ONE_PRIMARY = ("read-write", "primary")
+
+
+class Connector:
+    """Connects for the pool.
+
+    While the database is silent one caller at a time asks again and again whether it is back; the others are refused
+    at once, so that the pool is not full of attempts in vain when it is.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._silent = False
+        self._asked = False
+
+    async def __call__(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
+        """Raises: what asyncpg raises, ConnectionError, TimeoutError."""
+        attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
+        if not self._silent:
+            return await self._watched(attempt())
+        if self._asked:
+            raise ConnectionError("The database was silent a moment ago")
+        self._asked = True
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._watched(_insist(attempt))
+        finally:
+            self._asked = False
+
+    async def _watched(self, attempt: Awaitable[Connection]) -> Connection:
+        """Learn from an attempt whether the database is silent: a refusal is an answer, too."""
+        began = time.monotonic()
+        try:
+            connection = await attempt
+        except BaseException as error:
+            given_up = isinstance(error, TimeoutError | asyncio.CancelledError)
+            # Whoever gave up at once, because its client left, has learnt nothing.
+            if not given_up or time.monotonic() - began > _SILENCE:
+                self._silent = given_up
+            raise
+        self._silent = False
+        return connection
+
+
+def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:
+    """One try of one host, or of several at once: the driver's patience is for all of them together, so that a host
+    which is silent would hide the one that took over."""
+    hosts, ports = arguments.get("host"), arguments.get("port")
+    if not isinstance(hosts, list) or arguments.get("target_session_attrs") not in _ONE_PRIMARY:
+        return lambda: connect(**arguments)
+    each = [{**arguments, "host": host, "port": port} for host, port in zip(hosts, ports or [], strict=True)]
+    return lambda: _first(*(connect(**one) for one in each))
+
+
+async def _first(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
+    """The first attempt that succeeds. Raises: what the last one to fail has raised."""
+    pending = {asyncio.ensure_future(attempt) for attempt in attempts}
+    tasks = set(pending)
+    try:
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.exception() is None or not pending:
+                    tasks.discard(task)
+                    return task.result()
+    finally:
+        _drop(tasks)
+
+
+async def _insist(attempt: Callable[[], Coroutine[Any, Any, Connection]]) -> Connection:
+    """Start one attempt after another, however long the earlier ones wait, until one is answered."""
+    tasks: set[asyncio.Task[Connection]] = set()
+    try:
+        while True:
+            tasks.add(asyncio.ensure_future(attempt()))
+            done, _ = await asyncio.wait(tasks, timeout=_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                tasks.discard(task)
+                return task.result()
+    finally:
+        _drop(tasks)
+
+
+def _drop(tasks: set[asyncio.Task[Connection]]) -> None:
+    """End attempts that nobody needs any more, and connections that came of them meanwhile."""
+
+    def close(task: asyncio.Task[Connection]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            task.result().terminate()
+
+    for task in tasks:
+        task.cancel()
+        task.add_done_callback(close)

@@ -1,0 +1,1 @@
+"""What the service does when something breaks: each test really breaks it."""

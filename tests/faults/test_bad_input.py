@@ -1,0 +1,272 @@
+"""Bad input: whatever a client sends, the failure is the client's and is told as a problem."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.faults.answers import PROBLEM_JSON
+from tests.faults.services import ADA, ada
+
+JSON = {"Content-Type": "application/json"}
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({**ADA, **fields}).encode()
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM_JSON), answer.text
+    problem = answer.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b" ",
+        b"{",
+        body()[:-1],
+        body()[:-10],
+        body() + b"}",
+        b"nonsense",
+        b"NaN",
+        b'{"name": NaN}',
+        b'{"name": Infinity}',
+        b"[" * 100_000,
+        b'{"name":' * 100_000,
+        b"[" * 30_000 + b"]" * 30_000,
+        b'{"extra": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"name": "\xff", "email": "a@example.com", "password": "correct horse"}',
+        b"\xef\xbb\xbf" + body(),
+        body().decode().encode("utf-16"),
+        b'{"name": "\xed\xa0\x80"}',
+        b'{"name": "\x00"}',
+        b"name=Ada&email=ada@example.com",
+    ],
+    ids=range(20),
+)
+async def test_what_cannot_be_parsed_is_400(client: httpx.AsyncClient, content: bytes) -> None:
+    for method, path in (("POST", "/users"), ("PATCH", "/users/1")):
+        answer = await client.request(method, path, content=content, headers=JSON)
+
+        assert_problem(answer, 413 if len(content) > 64 * 1024 else 400, answer.json()["code"])
+        assert answer.json()["code"] in ("malformed_request", "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("content", "pointers"),
+    [
+        (b"[]", [""]),
+        (b"null", [""]),
+        (b'"text"', [""]),
+        (b"12", [""]),
+        (b"{}", ["/email", "/name", "/password"]),
+        (body(name=None, email=None, password=None), ["/email", "/name", "/password"]),
+        (body(name=1, email=[], password={}), ["/email", "/name", "/password"]),
+        (body(name="", password="1234567"), ["/name", "/password"]),
+        (body(name="  ", email="  "), ["/email", "/name"]),
+        (body(name="x" * 101, password="x" * 129), ["/name", "/password"]),
+        (body(email="a" * 250 + "@example.com"), ["/email"]),
+        (body(name="a\0b", email="a\0@example.com", password="\0" * 10), ["/email", "/name", "/password"]),
+        (b'{"name": "\\ud800", "email": "\\udfff@example.com", "password": "\\ud800\\ud800 1234"}', None),
+        (body(email="Al <a@b.c>"), ["/email"]),
+        (body(email="Al <a@example.com>"), ["/email"]),
+        (body(email="a@b@example.com"), ["/email"]),
+        (body(email="a@localhost"), ["/email"]),
+        (body(email="a@[127.0.0.1]"), ["/email"]),
+        (body(email="a@example.com\n"), []),
+        (body(email="a\r\nBcc: b@example.com"), ["/email"]),
+        (body(extra=1), ["/extra"]),
+        (body(id=1, version=7, hashed_password="x"), ["/hashed_password", "/id", "/version"]),
+        (body(**{"a/b~c": 1}), ["/a~1b~0c"]),
+        (body(**{"\ud800": 1}), ["/?"]),
+    ],
+)
+async def test_what_is_not_acceptable_is_422(
+    client: httpx.AsyncClient, content: bytes, pointers: list[str] | None
+) -> None:
+    answer = await client.post("/users", content=content, headers=JSON)
+
+    if pointers == []:
+        assert answer.status_code == 201
+        return
+    assert_problem(answer, 422, "validation_error")
+    assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers or ["/email", "/name", "/password"]
+    assert "correct horse" not in answer.text
+
+
+@pytest.mark.parametrize("field", ["name", "email"])
+@pytest.mark.parametrize("value", [None, 1, "", "\0", [], {}, True])
+async def test_a_change_to_nothing_is_422(client: httpx.AsyncClient, field: str, value: object) -> None:
+    await client.post("/users", json=ada(1))
+
+    answer = await client.patch("/users/1", json={field: value})
+
+    assert_problem(answer, 422, "validation_error")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x"]
+    + ["application/msgpack", "application/json; charset=utf-16", "application/json; charset=", "json", ";", "\xe9"],
+)
+async def test_another_content_type_is_415(client: httpx.AsyncClient, content_type: str) -> None:
+    headers = {b"Content-Type": content_type.encode("latin-1")}
+    answer = await client.post("/users", content=body(), headers=headers)
+
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
+    assert_problem(await client.post("/users", content=body()), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("page=0", "validation_error"),
+        ("page=-1", "validation_error"),
+        ("page=", "validation_error"),
+        ("page=abc", "validation_error"),
+        ("page=1.5", "validation_error"),
+        ("page=1&page=2", "validation_error"),
+        ("page=%00", "validation_error"),
+        ("page=NaN", "validation_error"),
+        ("page=" + "9" * 5000, "validation_error"),
+        ("size=0", "validation_error"),
+        ("size=101", "validation_error"),
+        ("size=-9223372036854775809", "validation_error"),
+        ("sort=", "validation_error"),
+        ("sort=password", "validation_error"),
+        ("sort=id,id", "validation_error"),
+        ("sort=hashed_password", "validation_error"),
+        ("q=ab", "validation_error"),
+        ("q=%00%00%00", "validation_error"),
+        ("name=%00", "validation_error"),
+        ("created_after=yesterday", "validation_error"),
+        ("created_after=2026-01-01", "validation_error"),
+        ("created_after=2026-01-01T00:00:00", "validation_error"),
+        ("created_after=2026-13-01T00:00:00Z", "validation_error"),
+        ("emial=a@example.com", "unknown_parameter"),
+        ("%00=1", "unknown_parameter"),
+        ("cursor=&page=1", "validation_error"),
+        ("cursor=nonsense", "invalid_cursor"),
+        ("cursor=%ff%fe", "invalid_cursor"),
+        ("cursor=AAAAAAAAAAAAAAAA", "invalid_cursor"),
+        ("cursor=" + "A" * 1999, "invalid_cursor"),
+        ("cursor=%C3%A9", "invalid_cursor"),
+    ],
+)
+async def test_a_bad_parameter_is_422(client: httpx.AsyncClient, query: str, code: str) -> None:
+    answer = await client.get(f"/users?{query}")
+
+    assert_problem(answer, 422, code)
+    assert all(set(error) == {"detail", "parameter"} for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["page=9223372036854775807", "page=9223372036854775808", "page=" + "9" * 40, "page=9223372036854775807&size=100"]
+    + [
+        "q=%25%25%25",
+        "q=___",
+        "q=%5C%5C%5C",
+        "q='%3B--",
+        "name=%ff",
+        "email=%ED%A0%80",
+        "&",
+        "&&=&"[:2],
+        "q=%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80",
+    ]
+    + [
+        "created_after=0001-01-01T00:00:00Z",
+        "created_before=9999-12-31T23:59:59Z",
+        "created_after=0001-01-01T00:00:00%2B23:59",
+    ]
+    + ["created_before=9999-12-31T23:59:59-23:59", "cursor=", "sort=-created_at,name"],
+)
+async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: str) -> None:
+    await client.post("/users", json=ada(1))
+
+    answer = await client.get(f"/users?{query}")
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("user_id", "status"),
+    [("abc", 422), ("1.5", 422), ("-1", 404), ("%00", 422), ("%ff", 422), (quote("١"), 422), ("1e3", 422), ("+1", 422)]  # noqa: RUF001
+    + [
+        ("0x1", 422),
+        ("9" * 19, 404),
+        ("9" * 40, 404),
+        ("9" * 5000, 422),
+        ("-" + "9" * 40, 404),
+        ("true", 422),
+        ("null", 422),
+    ]
+    + [("1%2F2", 404), ("..%2F1", 404), ("%20", 422), ("1 ", 422)],
+)
+async def test_an_odd_id_is_nobody(client: httpx.AsyncClient, user_id: str, status: int) -> None:
+    for method in ("GET", "PATCH", "DELETE", "HEAD"):
+        answer = await client.request(method, f"/users/{user_id}", json={"name": "Eve"} if method == "PATCH" else None)
+
+        assert answer.status_code == status, f"{method} {answer.text}"
+
+
+@pytest.mark.parametrize(
+    "tag", ["1", '"1', '""', "W/", ",,,", '"' + "9" * 5000 + '"', '"\x7f"', '"-1"', '"٢"', "\xff", ""]
+)
+async def test_an_odd_tag_matches_nothing(client: httpx.AsyncClient, tag: str) -> None:
+    await client.post("/users", json=ada(1))
+    given = {b"If-Match": tag.encode("utf-8"), b"If-None-Match": tag.encode("utf-8")}
+
+    read = await client.get("/users/1", headers=given)
+    changed = await client.patch("/users/1", json={"name": "Eve"}, headers=given)
+
+    assert read.status_code == 200
+    assert_problem(changed, 412, "precondition_failed")
+
+
+@pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "\xff\xfe", "a\tb", '"', "{}", "../../etc/passwd"])
+async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, request_id: str) -> None:
+    answer = await client.get("/users/1", headers={b"X-Request-Id": request_id.encode("latin-1")})
+
+    assert_problem(answer, 404, "not_found")
+    assert len(answer.headers["x-request-id"]) == 36
+
+
+@pytest.mark.parametrize(
+    "host", ["", "example.com", "localhost.example.com", "127.0.0.1.example.com", "[::1", "\xff", "a b"]
+)
+async def test_an_odd_host_is_403(client: httpx.AsyncClient, host: str) -> None:
+    answer = await client.get("/users", headers={b"Host": host.encode("latin-1")})
+
+    assert_problem(answer, 403, "forbidden")
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW", "get"])
+async def test_an_odd_method_is_405(client: httpx.AsyncClient, method: str) -> None:
+    answer = await client.request(method, "/users/1")
+
+    assert_problem(answer, 405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "//users", "/users//1", "/%00", "/%ff", "/users/1/2", "/" + "x" * 5000, "/é"]
+)
+async def test_an_odd_path_is_404(client: httpx.AsyncClient, path: str) -> None:
+    assert_problem(
+        await client.get(httpx.URL("http://localhost").copy_with(raw_path=quote(path, safe="/%").encode())),
+        404,
+        "not_found",
+    )
