@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
 from app.database import configure_database, database_url, time_limit, transaction_within
+from app.developers.routes import DeveloperController
 from app.edge import serve
 from app.embedded import available
 from app.errors import answer
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     passwords = Passwords()
     readiness = Readiness(reads)
     app = UserService(
-        route_handlers=[UserController, HealthController],
+        route_handlers=[UserController, DeveloperController, HealthController],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config)],
         dependencies={
             "transaction": Provide(transaction_within(limit)),

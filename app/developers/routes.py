@@ -1,0 +1,89 @@
+"""Developers: the HTTP face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.answers import PRIVATE, listed, not_modified, versioned
+from app.conditions import IfMatch, IfNoneMatch, expected_versions, is_fresh
+from app.developers.repository import DeveloperReads, DeveloperRepository
+from app.developers.schemas import DeveloperCreate, DeveloperQuery, DeveloperRead, DeveloperUpdate
+from app.openapi import listed_by, problems
+from app.pagination import CursorPage, Page, parse_query
+from app.reads import Reads
+
+
+async def provide_developer_reads(reads: NamedDependency[Reads]) -> DeveloperReads:
+    return DeveloperReads(reads)
+
+
+async def provide_developers(transaction: NamedDependency[AsyncSession]) -> DeveloperRepository:
+    return DeveloperRepository(session=transaction)
+
+
+class DeveloperController(Controller):
+    path = "/developers"
+    tags = ["Developers"]
+    dependencies = {
+        "developer_reads": Provide(provide_developer_reads),
+        "developers": Provide(provide_developers),
+    }
+
+    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    async def create(
+        self, data: JSONBody[DeveloperCreate], developers: NamedDependency[DeveloperRepository]
+    ) -> Response[DeveloperRead]:
+        """Create a developer."""
+        created = await developers.create(data)
+        location = {"Location": f"/developers/{created.id}"}
+        return versioned(created.public(), created.version, status_code=201, headers=location)
+
+    @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    async def list_developers(
+        self, request: Request[Any, Any, Any], developer_reads: NamedDependency[DeveloperReads]
+    ) -> Response[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
+        """List developers by page, or by cursor when `cursor` is given."""
+        query = parse_query(DeveloperQuery, request.scope["query_string"])
+        result = await (developer_reads.page(query) if query.by_page else developer_reads.after(query))
+        return listed(result, request)
+
+    @get(
+        "/{developer_id:str}",
+        responses=problems(404, 422, 503) | {304: ResponseSpec(None, description="Not modified")},
+    )
+    async def read(
+        self,
+        developer_id: FromPath[int],
+        developer_reads: NamedDependency[DeveloperReads],
+        if_none_match: IfNoneMatch = None,
+    ) -> Response[DeveloperRead]:
+        """Read a developer."""
+        found = await developer_reads.get_by_id(developer_id)
+        if is_fresh(if_none_match, found.version):
+            return not_modified(found.version)
+        return versioned(found.public(), found.version, headers=PRIVATE)
+
+    @patch("/{developer_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
+    async def update(
+        self,
+        developer_id: FromPath[int],
+        data: JSONBody[DeveloperUpdate],
+        developers: NamedDependency[DeveloperRepository],
+        if_match: IfMatch = None,
+    ) -> Response[DeveloperRead]:
+        """Change a developer's name, address or specialty."""
+        changed = await developers.change(developer_id, data, expected=expected_versions(if_match))
+        return versioned(changed.public(), changed.version)
+
+    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503))
+    async def remove(
+        self, developer_id: FromPath[int], developers: NamedDependency[DeveloperRepository], if_match: IfMatch = None
+    ) -> None:
+        """Delete a developer."""
+        await developers.remove(developer_id, expected=expected_versions(if_match))
