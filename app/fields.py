@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from msgspec import Meta
+
+_SPECIAL_USE = "|".join(map(re.escape, SPECIAL_USE_DOMAIN_NAMES))
+_PLAIN_EMAIL = re.compile(
+    # Lengths, and none of the double hyphens that mark an encoded domain.
+    r"(?=[^@]{1,64}@[^@]{1,150}\Z)(?!.*--)"
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+    rf"@(?!(?:.*\.)?(?i:{_SPECIAL_USE})\Z)"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
+)
+is_plain_email = _PLAIN_EMAIL.fullmatch
+"""Whether email-validator accepts an address without a doubt. Takes 1 us, where the library takes 50."""
 
 
 def check_email(text: str) -> None:
     """Accept what email-validator accepts, without a DNS look-up. Raises: ValueError."""
+    if is_plain_email(text):
+        return
     try:
         validate_email(text, check_deliverability=False)
     except EmailNotValidError:
@@ -22,7 +36,7 @@ Email = Annotated[
     Meta(
         max_length=255,
         examples=["ada@example.com"],
-        extra={"strip": True, "check": check_email},
+        extra={"strip": True, "check": check_email, "surely": is_plain_email},
         extra_json_schema={"format": "email"},
     ),
 ]

@@ -1,13 +1,19 @@
-"""Rows: one row, locked until the transaction ends, if its version is the one that the client expects."""
+"""Rows: what repositories do alike: lock one row for a change, insert thousands at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+from sqlalchemy import JSON, Insert, Select, Text, cast, column, exists, func, insert, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
+from app.database import Model
 from app.pagination import LARGEST_BIGINT
-from app.problems import Missing, PreconditionFailed
+from app.problems import EmailTaken, Missing, PreconditionFailed
 
 
 class Versioned(Protocol):
@@ -29,3 +35,42 @@ async def locked(session: Session, model: type[V], row_id: int, *, expected: fro
     if expected is not None and row.version not in expected:
         raise PreconditionFailed
     return row
+
+
+async def insert_rows(session: Session, model: type[Model], rows: Sequence[msgspec.Struct]) -> int:
+    """Insert all rows, whose fields are columns, or none; how many. Raises: EmailTaken, naming the first.
+
+    Ways to insert 1,000 and 10,000 developers in a transaction of their own, and what they cost this process:
+
+    FIGURES
+    """
+    try:
+        await session.execute(_insert_from_json(model.__table__, rows))
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) != "23505":
+            raise
+        # Nothing more can be said in a transaction that has failed.
+        await session.rollback()
+        emails = [row.email for row in rows]  # type: ignore[attr-defined]
+        place = await session.scalar(_first_taken(model, emails))
+        raise EmailTaken(None if place is None else f"/{place - 1}/email") from None
+    return len(rows)
+
+
+def _insert_from_json(table: Any, rows: Sequence[msgspec.Struct]) -> Insert:
+    names = rows[0].__struct_fields__
+    columns = [column(name, table.c[name].type) for name in names]
+    encoded = literal(msgspec.json.encode(rows).decode(), Text)
+    given = func.json_to_recordset(cast(encoded, JSON)).table_valued(*columns)
+    return insert(table).from_select(names, select(given.render_derived(with_types=True)))
+
+
+def _first_taken(model: Any, emails: list[str]) -> Select[Any]:
+    """Where the first address stands that is stored, or was given, before; counted from 1."""
+    given = func.unnest(literal(emails, ARRAY(Text))).table_valued("email", with_ordinality="place").render_derived()
+    key = func.lower(given.c.email)
+    numbered = select(
+        given.c.place, key.label("key"), func.row_number().over(partition_by=key, order_by=given.c.place).label("nth")
+    ).subquery()
+    stored = exists().where(func.lower(model.email) == numbered.c.key)
+    return select(func.min(numbered.c.place)).where(or_(numbered.c.nth > 1, stored))

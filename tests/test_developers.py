@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app.database import configure_database
+from app.database_url import DatabaseUrl
 from app.developers.repository import DeveloperReads, DeveloperRepository
 from app.reads import Reads
+from app.settings import Settings
 
 GRACE = {"name": "Grace", "email": "grace@example.com", "specialty": "compilers"}
 
@@ -169,7 +172,9 @@ async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncCli
     assert (read.json(), read.headers["etag"]) == ({**created, "email": "g@example.com"}, '"2"')
 
 
-async def test_a_specialty_is_read_in_hundreds_at_most(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+async def test_a_specialty_is_read_in_hundreds_at_most(
+    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl
+) -> None:
     async with engine.connect() as connection:
         await connection.execute(
             text(
@@ -178,6 +183,8 @@ async def test_a_specialty_is_read_in_hundreds_at_most(client: httpx.AsyncClient
             )
         )
 
-    found = await DeveloperReads(Reads(engine, limit=5)).by_specialty("backend", limit=1_000)
+    pool = configure_database(Settings(database_url=database)).get_engine()
+    found = await DeveloperReads(Reads(pool, limit=5)).by_specialty("backend", limit=1_000)
+    await pool.dispose()
 
     assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]

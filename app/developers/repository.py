@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
 from sqlalchemy import BigInteger, bindparam, func, or_, select, update
@@ -18,7 +20,7 @@ from app.listing import Listing
 from app.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.problems import Missing
 from app.reads import Read, Reads
-from app.rows import locked
+from app.rows import insert_rows, locked
 
 _BY_ID = Read(
     DeveloperRow,
@@ -87,6 +89,10 @@ class DeveloperRepository(SQLAlchemyAsyncRepository[Developer]):
         """Insert a developer; the index decides whether the address is free."""
         developer = Developer(name=data.name, email=data.email, specialty=data.specialty)
         return _row(await self.add(developer, auto_refresh=False))
+
+    async def create_many(self, data: Sequence[DeveloperCreate]) -> int:
+        """Insert all or none; how many. Raises: EmailTaken, naming the first."""
+        return await insert_rows(self.session, Developer, data)
 
     async def change(
         self, developer_id: int, changes: DeveloperUpdate, *, expected: frozenset[int] | None

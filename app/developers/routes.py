@@ -13,10 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.answers import PRIVATE, listed, not_modified, versioned
 from app.conditions import IfMatch, IfNoneMatch, expected_versions, is_fresh
 from app.developers.repository import DeveloperReads, DeveloperRepository
-from app.developers.schemas import DeveloperCreate, DeveloperQuery, DeveloperRead, DeveloperUpdate
+from app.developers.schemas import (
+    BulkCreated,
+    DeveloperBulk,
+    DeveloperCreate,
+    DeveloperQuery,
+    DeveloperRead,
+    DeveloperUpdate,
+)
 from app.openapi import listed_by, problems
 from app.pagination import CursorPage, Page, parse_query
 from app.reads import Reads
+
+BULK_BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes."""
 
 
 async def provide_developer_reads(reads: NamedDependency[Reads]) -> DeveloperReads:
@@ -43,6 +53,13 @@ class DeveloperController(Controller):
         created = await developers.create(data)
         location = {"Location": f"/developers/{created.id}"}
         return versioned(created.public(), created.version, status_code=201, headers=location)
+
+    @post("/bulk", responses=problems(400, 409, 413, 415, 422, 503), request_max_body_size=BULK_BODY_LIMIT)
+    async def create_many(
+        self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
+    ) -> BulkCreated:
+        """Create up to 10,000 developers, all or none."""
+        return BulkCreated(await developers.create_many(data))
 
     @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
     async def list_developers(

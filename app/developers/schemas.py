@@ -19,6 +19,13 @@ class DeveloperCreate(Struct, forbid_unknown_fields=True):
     specialty: Specialty
 
 
+DeveloperBulk = Annotated[list[DeveloperCreate], Meta(min_length=1, max_length=10_000)]
+
+
+class BulkCreated(Struct, frozen=True):
+    created: int
+
+
 class DeveloperUpdate(Struct, forbid_unknown_fields=True):
     """What may change; what is left out stays."""
 
