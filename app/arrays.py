@@ -6,8 +6,8 @@ Only a row that looks odd is checked by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from operator import attrgetter, not_
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,30 +59,32 @@ def _convert(kind: type[S], row: Any) -> S | None:
 
 def _odd_places(kind: type[S], made: Sequence[S | None]) -> set[int]:
     """The places of what is no `kind` yet, or may not be one when it is stripped and checked."""
-    places = [place for place, row in enumerate(made) if row is not None]
-    rows = [row for row in made if row is not None]
-    odd = set(range(len(made))) - set(places) if len(places) < len(made) else set()
+    odd = {place for place, row in enumerate(made) if row is None}
+    places = [place for place, row in enumerate(made) if row is not None] if odd else range(len(made))
+    rows = [made[place] for place in places] if odd else made
     for name, field in fields_of(kind).items():
-        texts = [value if isinstance(value, str) else None for value in map(attrgetter(name), rows)]
-        odd |= {places[index] for index in _odd_texts(field, texts)}
+        values = list(map(attrgetter(name), rows))
+        given: Sequence[int] = places
+        if set(map(type, values)) != {str}:
+            given = [place for place, value in zip(places, values, strict=True) if isinstance(value, str)]
+            values = [value for value in values if isinstance(value, str)]
+        odd |= {given[index] for index in _odd_texts(field, values)}
     return odd
 
 
-def _odd_texts(field: Field, texts: list[str | None]) -> set[int]:
-    given = [(index, text) for index, text in enumerate(texts) if text is not None]
-    indexes, values = [index for index, _ in given], [text for _, text in given]
+def _odd_texts(field: Field, texts: list[str]) -> set[int]:
     odd: set[int] = set()
-    if _is_unstorable("".join(values)):
-        odd |= _where(values, _is_unstorable)
-    if field.strip and (stripped := list(map(str.strip, values))) != values:
-        odd |= {at for at, (text, short) in enumerate(zip(values, stripped, strict=True)) if text != short}
+    if _is_unstorable("".join(texts)):
+        odd |= _where(map(_is_unstorable, texts))
+    if field.strip and (stripped := list(map(str.strip, texts))) != texts:
+        odd |= _where(text != short for text, short in zip(texts, stripped, strict=True))
     if field.check is not None:
-        odd |= _where(values, lambda text: field.surely is None or not field.surely(text))
-    return {indexes[at] for at in odd}
+        odd |= set(range(len(texts))) if field.surely is None else _where(map(not_, map(field.surely, texts)))
+    return odd
 
 
-def _where(values: Sequence[str], is_odd: Callable[[str], bool]) -> set[int]:
-    return {at for at, text in enumerate(values) if is_odd(text)}
+def _where(claims: Iterable[bool]) -> set[int]:
+    return {index for index, claim in enumerate(claims) if claim}
 
 
 def _is_unstorable(text: str) -> bool:

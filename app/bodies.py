@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Hashable
+from collections.abc import Generator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -73,7 +73,7 @@ def check_content_type(given: str) -> None:
         raise UnsupportedMediaType
 
 
-def decode_array(raw: bytes, kind: type[Any], limits: msgspec.Meta) -> list[Any]:
+def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
     """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
     try:
         given: Any = _decoder(kind).decode(raw)
@@ -87,7 +87,7 @@ def decode_array(raw: bytes, kind: type[Any], limits: msgspec.Meta) -> list[Any]
 
 
 @lru_cache(16)
-def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
 
 
