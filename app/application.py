@@ -17,6 +17,7 @@ from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
 from app.database import configure_database, database_url, provide_transaction, time_limit
+from app.developers.routes import DeveloperController
 from app.edge import serve
 from app.embedded import available
 from app.errors import answer
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     passwords = Passwords()
     readiness = Readiness(reads)
     app = UserService(
-        route_handlers=[UserController, HealthController],
+        route_handlers=[UserController, DeveloperController, HealthController],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
         dependencies={
             "transaction": Provide(provide_transaction),

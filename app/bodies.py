@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
 from litestar.dto import AbstractDTO, DTOFieldDefinition
+from litestar.openapi.spec import Schema
 
+from app.arrays import check_rows
 from app.checks import as_pointers, check
 from app.problems import FieldError, Invalid, Malformed, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
     from litestar.dto._backend import DTOBackend
-    from litestar.openapi.spec import Reference, Schema
+    from litestar.openapi.spec import Reference
     from litestar.typing import FieldDefinition
 
 
@@ -26,11 +29,10 @@ class JsonBody(AbstractDTO[Any]):
         """Raises: UnsupportedMediaType, Malformed, Invalid."""
         check_content_type(self.asgi_connection.headers.get("content-type", ""))
         handler: Any = self.asgi_connection.route_handler
-        kind = handler.parsed_data_field.annotation
-        given = decode_json(value)
-        if not isinstance(given, dict):
-            raise Invalid([FieldError("must be an object", pointer="")])
-        made, wrong = check(kind, given)
+        field = handler.parsed_data_field
+        if get_origin(field.annotation) is list:
+            return decode_array(value, get_args(field.annotation)[0], _limits(field))
+        made, wrong = check(field.annotation, decode_json(value))
         if made is None:
             raise Invalid(as_pointers(wrong))
         return made
@@ -45,8 +47,11 @@ class JsonBody(AbstractDTO[Any]):
     def create_openapi_schema(
         cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
     ) -> Reference | Schema:
-        """Describe the body by its Struct."""
-        return schema_creator.for_field_definition(field_definition)
+        """Describe the body by its Struct, and an array by its limits too."""
+        described = schema_creator.for_field_definition(field_definition)
+        if isinstance(described, Schema) and (limits := _limits(field_definition)):
+            described.min_items, described.max_items = limits.min_length, limits.max_length
+        return described
 
     @classmethod
     def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
@@ -66,6 +71,28 @@ def check_content_type(given: str) -> None:
     is_json = kind.strip() == "application/json" or (kind.startswith("application/") and kind.strip().endswith("+json"))
     if not is_json or (name.strip() == "charset" and charset.strip(' "') not in ("utf-8", "utf8")):
         raise UnsupportedMediaType
+
+
+def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
+    """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
+    try:
+        given: Any = _decoder(kind).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        given = decode_json(raw)
+    if not isinstance(given, list):
+        raise Invalid([FieldError("must be an array", pointer="")])
+    if not (limits.min_length or 0) <= len(given) <= (limits.max_length or len(given)):
+        raise Invalid([FieldError(f"must hold {limits.min_length} to {limits.max_length} items", pointer="")])
+    return check_rows(kind, given)
+
+
+@lru_cache(16)
+def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+
+def _limits(field: FieldDefinition) -> msgspec.Meta:
+    return next((meta for meta in field.metadata if isinstance(meta, msgspec.Meta)), msgspec.Meta())
 
 
 def decode_json(raw: bytes) -> Any:

@@ -29,19 +29,25 @@ _NOUNS = {
 }
 
 
-class _Field(msgspec.Struct, frozen=True):
+class Field(msgspec.Struct, frozen=True):
+    """How a field is checked, besides its type: read from the `extra` of its `Meta`."""
+
     kind: Any
     required: bool
     strip: bool
     check: Callable[[Any], None] | None
+    surely: Callable[[str], object] | None
+    """Tells quickly, if it is true, that `check` would pass."""
 
 
-def check(kind: type[S], given: Mapping[str, Any], *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
-    """Make a `kind` of `given`: the Struct and {}, or None and {field: what is wrong}.
+def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
+    """Make a `kind` of `given`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
 
     `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
     """
-    fields = _fields(kind)
+    if not isinstance(given, dict):
+        return None, {"": "must be an object"}
+    fields = fields_of(kind)
     wrong = {name: "unknown" for name in given if name not in fields}
     clean: dict[str, Any] = {}
     for name, field in fields.items():
@@ -61,12 +67,12 @@ def check(kind: type[S], given: Mapping[str, Any], *, strict: bool = True) -> tu
 def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
     """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
     return [
-        FieldError(detail, pointer=f"{prefix}/{name.replace('~', '~0').replace('/', '~1')}")
+        FieldError(detail, pointer=f"{prefix}/{name.replace('~', '~0').replace('/', '~1')}" if name else prefix)
         for name, detail in wrong.items()
     ]
 
 
-def _tidy(value: Any, field: _Field) -> Any:
+def _tidy(value: Any, field: Field) -> Any:
     """Strip where the field asks for it; refuse what PostgreSQL cannot store. Raises: ValueError."""
     if not isinstance(value, str):
         return value
@@ -80,17 +86,18 @@ def _tidy(value: Any, field: _Field) -> Any:
 
 
 @lru_cache(64)
-def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
     return {field.encode_name: _field(field) for field in msgspec.structs.fields(kind)}
 
 
-def _field(field: msgspec.structs.FieldInfo) -> _Field:
+def _field(field: msgspec.structs.FieldInfo) -> Field:
     extra = _extra(msgspec.inspect.type_info(field.type))
-    return _Field(
+    return Field(
         kind=field.type,
         required=field.required,
         strip=bool(extra.get("strip")),
         check=extra.get("check"),
+        surely=extra.get("surely"),
     )
 
 

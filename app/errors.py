@@ -18,7 +18,17 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.checks import in_words
 from app.logs import describe, request_id
-from app.problems import Conflict, EmailTaken, FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable
+from app.problems import (
+    Conflict,
+    EmailTaken,
+    FieldError,
+    Invalid,
+    Malformed,
+    Missing,
+    PreconditionFailed,
+    Problem,
+    Unavailable,
+)
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
+from app.database import Model
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.databases import empty_database, engine_of, migrate
@@ -47,8 +48,9 @@ async def engine(database: DatabaseUrl) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def client(app: Litestar, engine: AsyncEngine) -> AsyncIterator[httpx.AsyncClient]:
     """A client on this machine, before empty tables."""
+    tables = ", ".join(str(mapper.local_table) for mapper in Model.registry.mappers)
     async with engine.connect() as connection:
-        await connection.execute(text("TRUNCATE users RESTART IDENTITY CASCADE"))
+        await connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     transport = httpx.ASGITransport(app=cast("Any", app), client=("127.0.0.1", 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

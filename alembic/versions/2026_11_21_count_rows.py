@@ -39,17 +39,26 @@ END
 $$
 """
 
-START_COUNTING = (
-    # Nobody may write between the first count and the triggers.
-    "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE",
-    "INSERT INTO row_counts SELECT 'users', slot, CASE slot WHEN 0 THEN (SELECT count(*) FROM users) ELSE 0 END"
-    " FROM generate_series(0, 15) AS slot",
-    "CREATE TRIGGER users_inserted AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows"
-    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-    "CREATE TRIGGER users_deleted AFTER DELETE ON users REFERENCING OLD TABLE AS old_rows"
-    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-    "CREATE TRIGGER users_truncated AFTER TRUNCATE ON users FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-)
+START_COUNTING = """
+CREATE FUNCTION start_counting(counted text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    -- Nobody may write between the first count and the triggers.
+    EXECUTE format('LOCK TABLE %I IN SHARE ROW EXCLUSIVE MODE', counted);
+    INSERT INTO row_counts SELECT counted, slot, 0 FROM generate_series(0, 15) AS slot;
+    EXECUTE format(
+        'UPDATE row_counts SET total = (SELECT count(*) FROM %I) WHERE table_name = %L AND slot = 0', counted, counted);
+    EXECUTE format(
+        'CREATE TRIGGER %I AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION count_rows()', counted || '_inserted', counted);
+    EXECUTE format(
+        'CREATE TRIGGER %I AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION count_rows()', counted || '_deleted', counted);
+    EXECUTE format(
+        'CREATE TRIGGER %I AFTER TRUNCATE ON %I'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION count_rows()', counted || '_truncated', counted);
+END
+$$
+"""
 
 
 def upgrade() -> None:
@@ -63,12 +72,13 @@ def upgrade() -> None:
     # Counters are updated all the time: room on the page lets each new version stay beside the old one.
     op.execute("ALTER TABLE row_counts SET (fillfactor = 10)")
     op.execute(COUNT_ROWS)
-    for statement in START_COUNTING:
-        op.execute(statement)
+    op.execute(START_COUNTING)
+    op.execute("SELECT start_counting('users')")
 
 
 def downgrade() -> None:
     for event in ("inserted", "deleted", "truncated"):
         op.execute(f"DROP TRIGGER users_{event} ON users")
+    op.execute("DROP FUNCTION start_counting(text)")
     op.execute("DROP FUNCTION count_rows()")
     op.drop_table("row_counts")

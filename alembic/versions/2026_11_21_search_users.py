@@ -16,13 +16,14 @@ down_revision = "20261121_counts"
 branch_labels = None
 depends_on = None
 
-CREATE_INDEXES = """
-DO $$
+INDEX_FOR_SEARCH = """
+CREATE FUNCTION index_for_search(searched text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
         CREATE EXTENSION IF NOT EXISTS pg_trgm;
-        CREATE INDEX ix_users_name_trgm ON users USING gin (name gin_trgm_ops);
-        CREATE INDEX ix_users_email_trgm ON users USING gin (email gin_trgm_ops);
+        EXECUTE format(
+            'CREATE INDEX %I ON %I USING gin (name gin_trgm_ops, email gin_trgm_ops)',
+            'ix_' || searched || '_trgm', searched);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'pg_trgm may not be created here: searches will read the whole table';
@@ -32,8 +33,10 @@ $$
 
 
 def upgrade() -> None:
-    op.execute(CREATE_INDEXES)
+    op.execute(INDEX_FOR_SEARCH)
+    op.execute("SELECT index_for_search('users')")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX IF EXISTS ix_users_name_trgm, ix_users_email_trgm")
+    op.execute("DROP FUNCTION index_for_search(text)")
+    op.execute("DROP INDEX IF EXISTS ix_users_trgm")

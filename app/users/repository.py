@@ -9,8 +9,9 @@ from sqlalchemy import BigInteger, bindparam, func, select
 from app.filters import before, containing, exactly, in_any_case, since
 from app.listing import Listing
 from app.pagination import LARGEST_BIGINT, CursorPage, Page
-from app.problems import Missing, PreconditionFailed
+from app.problems import Missing
 from app.reads import Read, Reads
+from app.rows import locked
 from app.users.model import User
 from app.users.schemas import UserQuery, UserRead, UserRow, UserUpdate
 
@@ -75,7 +76,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
         Raises: Missing, PreconditionFailed.
         """
-        user = await self._locked(user_id, expected)
+        user = await locked(self.session, User, user_id, expected=expected, noun="User")
         if changes.name is not UNSET:
             user.name = changes.name
         if changes.email is not UNSET:
@@ -85,17 +86,8 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
     async def remove(self, user_id: int, *, expected: frozenset[int] | None) -> None:
         """Delete a user, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
-        await self.session.delete(await self._locked(user_id, expected))
+        await self.session.delete(await locked(self.session, User, user_id, expected=expected, noun="User"))
         await self.session.flush()
-
-    async def _locked(self, user_id: int, expected: frozenset[int] | None) -> User:
-        """The user, with its row locked: without If-Match the last writer wins instead of losing to another."""
-        user = await self.session.get(User, user_id, with_for_update=True) if user_id <= LARGEST_BIGINT else None
-        if user is None:
-            raise Missing("User")
-        if expected is not None and user.version not in expected:
-            raise PreconditionFailed
-        return user
 
 
 def _row(user: User) -> UserRow:

@@ -1,0 +1,1 @@
+"""Developers: who they are and what they are good at."""

@@ -1,0 +1,31 @@
+"""Developers: the table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, Index, Integer, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database import Model
+
+
+class Developer(Model):
+    """A person with a craft. No change touches `created_at`."""
+
+    __tablename__ = "developers"
+
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(255))
+    specialty: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+
+    __mapper_args__ = {"version_id_col": version}
+    __table_args__ = (
+        Index("ix_developers_email", func.lower(text("email")), unique=True),
+        Index("ix_developers_name", "name", "id"),
+        # Serves `?specialty=` in the order of the list.
+        Index("ix_developers_specialty", "specialty", "name", "id"),
+        Index("ix_developers_created_at", "created_at", "id"),
+    )

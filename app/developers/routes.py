@@ -1,0 +1,92 @@
+"""Developers: the HTTP face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, Request, delete, get, patch, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.answers import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.conditions import IfMatch, expected_versions, header, is_fresh
+from app.developers.repository import DeveloperReads, DeveloperRepository
+from app.developers.schemas import (
+    BulkCreated,
+    DeveloperBulk,
+    DeveloperCreate,
+    DeveloperQuery,
+    DeveloperRead,
+    DeveloperUpdate,
+)
+from app.openapi import NOT_MODIFIED, ConditionalRead, listed_by, problems
+from app.pagination import CursorPage, Page, parse_query
+from app.reads import Reads
+
+BULK_BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes."""
+
+
+async def provide_developers(transaction: NamedDependency[AsyncSession]) -> DeveloperRepository:
+    return DeveloperRepository(session=transaction)
+
+
+class DeveloperController(Controller):
+    path = "/developers"
+    tags = ["Developers"]
+    dependencies = {"developers": Provide(provide_developers)}
+
+    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    async def create(
+        self, data: JSONBody[DeveloperCreate], developers: NamedDependency[DeveloperRepository]
+    ) -> Answer[DeveloperRead]:
+        """Create a developer."""
+        developer = await developers.create(data)
+        return created(developer.public(), developer.version, f"/developers/{developer.id}")
+
+    @post("/bulk", responses=problems(400, 409, 413, 415, 422, 503), request_max_body_size=BULK_BODY_LIMIT)
+    async def create_many(
+        self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
+    ) -> BulkCreated:
+        """Create up to 10,000 developers, all or none."""
+        return BulkCreated(await developers.create_many(data))
+
+    @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    async def list_developers(
+        self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
+    ) -> Answer[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
+        """List developers by page, or by cursor when `cursor` is given."""
+        query = parse_query(DeveloperQuery, request.scope["query_string"])
+        developers = DeveloperReads(reads)
+        result = await (developers.page(query) if query.by_page else developers.after(query))
+        return listed(result, request)
+
+    @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    async def read(
+        self, request: Request[Any, Any, Any], developer_id: FromPath[int], reads: NamedDependency[Reads]
+    ) -> Answer[DeveloperRead]:
+        """Read a developer."""
+        found = await DeveloperReads(reads).get_by_id(developer_id)
+        if is_fresh(header(request, b"if-none-match"), found.version):
+            return not_modified(found.version)
+        return versioned(found.public(), found.version, PRIVATE)
+
+    @patch("/{developer_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
+    async def update(
+        self,
+        developer_id: FromPath[int],
+        data: JSONBody[DeveloperUpdate],
+        developers: NamedDependency[DeveloperRepository],
+        if_match: IfMatch = None,
+    ) -> Answer[DeveloperRead]:
+        """Change a developer's name, address or specialty."""
+        changed = await developers.change(developer_id, data, expected=expected_versions(if_match))
+        return versioned(changed.public(), changed.version)
+
+    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503))
+    async def remove(
+        self, developer_id: FromPath[int], developers: NamedDependency[DeveloperRepository], if_match: IfMatch = None
+    ) -> None:
+        """Delete a developer."""
+        await developers.remove(developer_id, expected=expected_versions(if_match))

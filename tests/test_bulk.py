@@ -1,0 +1,164 @@
+"""Bulk: thousands of rows in one request, all of them or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.fields import is_plain_email
+
+JSON = {"Content-Type": "application/json"}
+
+
+def rows(count: int, **fields: Any) -> list[dict[str, Any]]:
+    return [{"name": f"N{n}", "email": f"n{n}@example.com", "specialty": "backend", **fields} for n in range(count)]
+
+
+async def create_many(client: httpx.AsyncClient, body: Any) -> httpx.Response:
+    return await client.post("/developers/bulk", content=json.dumps(body), headers=JSON)
+
+
+async def total(client: httpx.AsyncClient) -> int:
+    found: int = (await client.get("/developers")).json()["total"]
+    return found
+
+
+def pointers(answer: httpx.Response) -> list[str]:
+    return [error["pointer"] for error in answer.json()["errors"]]
+
+
+async def test_ten_thousand_are_created_in_their_order(client: httpx.AsyncClient) -> None:
+    created = await create_many(client, rows(10_000))
+
+    assert (created.status_code, created.json()) == (201, {"created": 10_000})
+    last = (await client.get("/developers/10000")).json()
+    assert (last.pop("created_at") is not None, last) == (True, {"id": 10_000, **rows(10_000)[-1]})
+    assert await total(client) == 10_000
+
+
+async def test_blanks_are_stripped(client: httpx.AsyncClient) -> None:
+    created = await create_many(client, rows(1, name=" Ada ", email=" ada@example.com\n", specialty="\tbackend"))
+
+    assert created.status_code == 201
+    found = (await client.get("/developers/1")).json()
+    assert (found["name"], found["email"], found["specialty"]) == ("Ada", "ada@example.com", "backend")
+
+
+@pytest.mark.parametrize("spelling", ["n17@example.com", "N17@EXAMPLE.com"])
+async def test_the_first_address_that_is_taken_is_named(client: httpx.AsyncClient, spelling: str) -> None:
+    await create_many(client, rows(1, email=spelling))
+
+    created = await create_many(client, [*rows(30), *rows(1)])
+
+    assert (created.status_code, created.json()["code"], pointers(created)) == (409, "email_taken", ["/17/email"])
+    assert await total(client) == 1
+
+
+async def test_an_address_that_comes_twice_is_named_where_it_comes_again(client: httpx.AsyncClient) -> None:
+    created = await create_many(client, [*rows(30), *rows(1, email="N3@Example.com")])
+
+    assert (created.status_code, pointers(created)) == (409, ["/30/email"])
+    assert await total(client) == 0
+
+
+async def test_addresses_are_compared_as_the_index_does(client: httpx.AsyncClient) -> None:
+    body = rows(3)
+    body[1]["email"], body[2]["email"] = "straße@example.com", "STRAßE@example.com"
+
+    created = await create_many(client, body)
+
+    assert (created.status_code, pointers(created)) == (409, ["/2/email"])
+
+
+async def test_every_bad_row_is_named(client: httpx.AsyncClient) -> None:
+    body: list[Any] = rows(9)
+    body[1]["email"] = "nobody"
+    body[2] = None
+    body[3] = {"name": "x" * 101, "email": "n3@example.com", "age": 3}
+    body[4]["name"] = "  "
+    body[5]["specialty"] = "\0"
+    body[6]["name"] = 7
+
+    created = await create_many(client, body)
+
+    assert created.status_code == 422
+    assert sorted(pointers(created)) == [
+        "/1/email",
+        "/2",
+        "/3/age",
+        "/3/name",
+        "/3/specialty",
+        "/4/name",
+        "/5/specialty",
+        "/6/name",
+    ]
+    assert await total(client) == 0
+
+
+async def test_a_hundred_errors_are_enough(client: httpx.AsyncClient) -> None:
+    created = await create_many(client, rows(5_000, email="nobody"))
+
+    assert (created.status_code, pointers(created)) == (422, [f"/{n}/email" for n in range(100)])
+
+
+@pytest.mark.parametrize("body", [[], rows(10_001), {}, rows(1)[0], "rows", None, 7])
+async def test_what_is_no_array_of_one_to_ten_thousand_is_refused(client: httpx.AsyncClient, body: Any) -> None:
+    created = await create_many(client, body)
+
+    assert (created.status_code, pointers(created)) == (422, [""])
+
+
+async def test_a_surrogate_is_named(client: httpx.AsyncClient) -> None:
+    raw = b'[{"name": "Ada", "email": "a@example.com", "specialty": "\\ud800"}]'
+
+    created = await client.post("/developers/bulk", content=raw, headers=JSON)
+
+    assert (created.status_code, pointers(created)) == (422, ["/0/specialty"])
+
+
+@pytest.mark.parametrize(("size", "status"), [(7 * 1024 * 1024, 400), (8 * 1024 * 1024 + 1, 413)])
+async def test_a_body_may_have_eight_mebibytes(client: httpx.AsyncClient, size: int, status: int) -> None:
+    raw = b"[" + b" " * (size - 1)
+
+    created = await client.post("/developers/bulk", content=raw, headers=JSON)
+
+    assert created.status_code == status
+
+
+async def test_the_document_tells_the_limits(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+
+    body = document["paths"]["/developers/bulk"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["type"], body["minItems"], body["maxItems"]) == ("array", 1, 10_000)
+
+
+def near_emails() -> st.SearchStrategy[str]:
+    """Texts that look like addresses, whole or nearly."""
+    label = st.text("aZ09-_+.é", min_size=1, max_size=8) | st.sampled_from(
+        ["xn--", "x" * 63, "y" * 64, "test", "local"]
+    )
+    domain = st.lists(label, min_size=1, max_size=4).map(".".join)
+    ending = st.sampled_from(["", ".com", ".test", ".Local", ".arpa", ".onion", ".x.invalid", ".c0m", ".a", "\n"])
+
+    def join(parts: Iterable[str]) -> str:
+        local, host, end = parts
+        return f"{local}@{host}{end}"
+
+    return st.tuples(label, domain, ending).map(join)
+
+
+@settings(max_examples=1_000, deadline=None, database=None)
+@given(near_emails() | st.emails())
+def test_the_short_cut_accepts_what_the_library_accepts(email: str) -> None:
+    if is_plain_email(email):
+        try:
+            validate_email(email, check_deliverability=False)
+        except EmailNotValidError as error:
+            pytest.fail(f"{email!r}: {error}")

@@ -1,0 +1,190 @@
+"""Developers: the second resource, with the manners of the first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.database import configure_database
+from app.database_url import DatabaseUrl
+from app.developers.repository import DeveloperReads, DeveloperRepository
+from app.reads import Reads
+from app.settings import Settings
+
+GRACE = {"name": "Grace", "email": "grace@example.com", "specialty": "compilers"}
+
+
+async def add(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
+    return await client.post("/developers", json={**GRACE, **fields})
+
+
+async def add_many(client: httpx.AsyncClient, *names_and_specialties: tuple[str, str]) -> None:
+    for place, (name, specialty) in enumerate(names_and_specialties):
+        await add(client, name=name, email=f"d{place}@example.com", specialty=specialty)
+
+
+async def test_a_new_developer_is_returned_with_its_place_and_its_time(client: httpx.AsyncClient) -> None:
+    created = await add(client)
+
+    body = created.json()
+    made_at = datetime.fromisoformat(body.pop("created_at"))
+    assert (created.status_code, body) == (201, {"id": 1, **GRACE})
+    assert abs(datetime.now(UTC) - made_at) < timedelta(minutes=1)
+    assert (created.headers["location"], created.headers["etag"]) == ("/developers/1", '"1"')
+
+
+async def test_a_created_developer_can_be_read(client: httpx.AsyncClient) -> None:
+    created = await add(client)
+
+    read = await client.get("/developers/1")
+
+    assert (read.status_code, read.json(), read.headers["etag"]) == (200, created.json(), '"1"')
+    again = await client.get("/developers/1", headers={"If-None-Match": '"1"'})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_there_is_no_such_developer(client: httpx.AsyncClient) -> None:
+    answers = [
+        await client.get("/developers/7"),
+        await client.patch("/developers/7", json={"name": "Nobody"}),
+        await client.delete("/developers/7"),
+    ]
+
+    assert [(answer.status_code, answer.json()["detail"]) for answer in answers] == [(404, "Developer not found")] * 3
+
+
+async def test_every_bad_field_is_named(client: httpx.AsyncClient) -> None:
+    created = await add(client, name=" ", email="grace", specialty="x" * 101)
+
+    assert created.status_code == 422
+    assert {error["pointer"] for error in created.json()["errors"]} == {"/name", "/email", "/specialty"}
+
+
+@pytest.mark.parametrize("spelling", ["grace@example.com", "GRACE@Example.com"])
+async def test_an_address_belongs_to_one_developer(client: httpx.AsyncClient, spelling: str) -> None:
+    await add(client)
+    await add(client, email="other@example.com")
+
+    created = await add(client, email=spelling)
+    changed = await client.patch("/developers/2", json={"email": spelling})
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in (created, changed)] == [(409, "email_taken")] * 2
+
+
+async def test_a_change_leaves_the_rest_and_the_time_of_creation(client: httpx.AsyncClient) -> None:
+    created = (await add(client)).json()
+
+    changed = await client.patch("/developers/1", json={"specialty": "languages"})
+
+    assert (changed.status_code, changed.json()) == (200, {**created, "specialty": "languages"})
+    assert changed.headers["etag"] == '"2"'
+    assert (await client.get("/developers/1")).json() == changed.json()
+
+
+async def test_the_time_of_creation_cannot_be_set(client: httpx.AsyncClient) -> None:
+    await add(client)
+
+    changed = await client.patch("/developers/1", json={"created_at": "2001-01-01T00:00:00Z"})
+
+    assert (changed.status_code, changed.json()["errors"][0]["pointer"]) == (422, "/created_at")
+
+
+async def test_a_stale_change_is_refused(client: httpx.AsyncClient) -> None:
+    await add(client)
+    await client.patch("/developers/1", json={"name": "Amazing Grace"})
+
+    stale = await client.patch("/developers/1", json={"name": "G."}, headers={"If-Match": '"1"'})
+    removed = await client.delete("/developers/1", headers={"If-Match": '"2"'})
+
+    assert (stale.status_code, removed.status_code) == (412, 204)
+
+
+async def test_a_developer_is_deleted_once(client: httpx.AsyncClient) -> None:
+    await add(client)
+
+    statuses = [(await client.delete("/developers/1")).status_code for _ in range(2)]
+
+    assert statuses == [204, 404]
+
+
+async def test_a_specialty_is_listed_by_name(client: httpx.AsyncClient) -> None:
+    await add_many(client, ("Zoe", "backend"), ("Bob", "frontend"), ("Ann", "backend"), ("Ann", "backend"))
+
+    listed = await client.get("/developers?specialty=backend&size=2")
+
+    body = listed.json()
+    assert [(item["id"], item["name"]) for item in body.pop("items")] == [(3, "Ann"), (4, "Ann")]
+    assert body == {"total": 3, "page": 1, "size": 2, "pages": 2}
+    assert (await client.get("/developers?specialty=Backend")).json()["total"] == 0
+
+
+async def test_a_cursor_walks_every_developer_once(client: httpx.AsyncClient) -> None:
+    await add_many(client, *[(name, "backend") for name in ("C", "A", "B", "A", "C")])
+
+    cursor, seen = "", []
+    while cursor is not None:
+        page = (await client.get("/developers", params={"cursor": cursor, "size": 2})).json()
+        seen += [(item["name"], item["id"]) for item in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert seen == [("A", 2), ("A", 4), ("B", 3), ("C", 1), ("C", 5)]
+
+
+async def test_a_mistyped_filter_is_refused(client: httpx.AsyncClient) -> None:
+    listed = await client.get("/developers?speciality=backend")
+
+    assert (listed.status_code, listed.json()["code"]) == (422, "unknown_parameter")
+
+
+async def test_a_specialty_is_found_by_its_index(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO developers (name, email, specialty)"
+                " SELECT 'N' || n, n || '@example.com', 'craft ' || n % 50 FROM generate_series(1, 5000) n"
+            )
+        )
+        await connection.execute(text("ANALYZE developers"))
+        plan = await connection.scalars(
+            text("EXPLAIN SELECT * FROM developers WHERE specialty = 'craft 7' ORDER BY name, id LIMIT 20")
+        )
+
+        steps = "\n".join(plan)
+
+    assert "ix_developers_specialty" in steps
+    assert "Sort" not in steps
+
+
+async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    created = (await add(client)).json()
+
+    async with AsyncSession(engine) as session:
+        developers = DeveloperRepository(session=session)
+        changed = [await developers.change_email(number, "g@example.com") for number in (1, 2)]
+
+    read = await client.get("/developers/1")
+    assert changed == [True, False]
+    assert (read.json(), read.headers["etag"]) == ({**created, "email": "g@example.com"}, '"2"')
+
+
+async def test_a_specialty_is_read_in_hundreds_at_most(
+    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO developers (name, email, specialty)"
+                " SELECT to_char(n, '000'), n || '@example.com', 'backend' FROM generate_series(150, 1, -1) n"
+            )
+        )
+
+    pool = configure_database(Settings(database_url=database)).get_engine()
+    found = await DeveloperReads(Reads(pool, limit=5)).by_specialty("backend", limit=1_000)
+    await pool.dispose()
+
+    assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]
