@@ -33,8 +33,8 @@ async def serve(
 ) -> None:
     """Run `app` for one request.
 
-    `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, from the
-    last piece of the request to the first of the response.
+    `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
+    writes: from the last piece of the request to the first of the response.
     """
     given = host = b""
     proxied = False
@@ -56,6 +56,10 @@ async def serve(
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
         stamped = _without_body(stamped)
+    if scope["method"] == "GET":
+        # There is no body to wait for, and whatever reads has a limit of its own.
+        await app(scope, receive, stamped)
+        return
     try:
         async with asyncio.timeout(limit) as clock:
             await app(scope, _listening(receive, clock, limit), _answering(stamped, clock))

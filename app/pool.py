@@ -35,7 +35,7 @@ class Pool(AsyncAdaptedQueuePool):
 
         Raises: TimeoutError of SQLAlchemy after `pool_timeout`, and what connecting raises.
         """
-        if not self._turns and (idle := self._connect_idle()) is not None:
+        if (idle := self.lend_now()) is not None:
             return idle
         if self._waiting or not (self.checkedin() or self.overflow() < 0):
             try:
@@ -74,9 +74,12 @@ class Pool(AsyncAdaptedQueuePool):
         if record is not None:
             super()._do_return_conn(record)
 
-    def _connect_idle(self) -> PoolProxiedConnection | None:
-        """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet."""
-        if self._waiting or not self.checkedin():
+    def lend_now(self) -> PoolProxiedConnection | None:
+        """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
+
+        None when there is none, or when others are before you.
+        """
+        if self._turns or self._waiting or not self.checkedin():
             return None
         record = self._pool.get(False)
         if not self._is_ready(record):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -76,10 +78,16 @@ class Reads:
         arguments = [values.get(name, default) for name, default in read.parameters]
         if self._engine.echo:
             _log.info("statement", sql=read.sql)
-        try:
-            return await self._fetch(await self._pool.lend(), read.sql, arguments)
-        except _Lost:
-            return await self._fetch(await self._pool.lend(), read.sql, arguments)
+        deadline = asyncio.get_running_loop().time() + self._limit
+        # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
+        if self._begin is None and (idle := self._pool.lend_now()) is not None:
+            with suppress(_Lost):
+                return await self._fetch(idle, read.sql, arguments)
+        async with asyncio.timeout_at(deadline):
+            try:
+                return await self._fetch(await self._pool.lend(), read.sql, arguments)
+            except _Lost:
+                return await self._fetch(await self._pool.lend(), read.sql, arguments)
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection
