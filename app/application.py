@@ -24,6 +24,7 @@ from app.errors import answer
 from app.health import HealthController, Readiness
 from app.logs import configure_logs
 from app.passwords import Passwords
+from app.pool import trimmed
 from app.reads import Reads
 from app.serving import Serving
 from app.settings import Settings, load_settings
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
+        lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size)],
         on_startup=[settle_garbage],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],

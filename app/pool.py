@@ -5,14 +5,39 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
+
+
+TRIM_INTERVAL = 30.0
+"""Seconds; a connection beyond the pool's size is closed after one to two of them without use."""
+
+
+@asynccontextmanager
+async def trimmed(engine: AsyncEngine, *, keep: int) -> AsyncIterator[None]:
+    """Trim the engine's pool to `keep` connections from time to time."""
+
+    async def trim() -> None:
+        while True:
+            await asyncio.sleep(TRIM_INTERVAL)
+            await greenlet_spawn(cast("Pool", engine.sync_engine.pool).trim, keep)
+
+    task = asyncio.create_task(trim())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 class Pool(AsyncAdaptedQueuePool):
@@ -27,6 +52,7 @@ class Pool(AsyncAdaptedQueuePool):
         self._turns: deque[asyncio.Future[ConnectionPoolEntry | None]] = deque()
         self._chosen: ConnectionPoolEntry | None = None
         self._waiting = 0
+        """How many are in SQLAlchemy's own queue, before those who take turns."""
         self._least_idle = 0
         self._doubted_at = 0.0
 
@@ -37,7 +63,7 @@ class Pool(AsyncAdaptedQueuePool):
         """
         if (idle := self.lend_now()) is not None:
             return idle
-        if self._waiting or not (self.checkedin() or self.overflow() < 0):
+        if self._waiting or self._is_exhausted():
             try:
                 async with asyncio.timeout(self.timeout()):
                     handed = await self._turn()
@@ -105,16 +131,20 @@ class Pool(AsyncAdaptedQueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         chosen, self._chosen = self._chosen, None
         if chosen is None:
-            self._waiting += 1
+            waits = self._is_exhausted()
+            self._waiting += waits
             try:
                 chosen = super()._do_get()
             except BaseException:
-                self._waiting -= 1
+                self._waiting -= waits
                 self._pass_on(None)
                 raise
-            self._waiting -= 1
+            self._waiting -= waits
         self._least_idle = min(self._least_idle, self.checkedin())
         return chosen
+
+    def _is_exhausted(self) -> bool:
+        return not self.checkedin() and self.overflow() >= 0
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self._pass_on(record)

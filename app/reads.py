@@ -60,7 +60,6 @@ class Reads:
         """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
         transaction of its own that sets it, as a pooler in transaction mode needs."""
         self._engine = engine
-        self._pool = cast("Pool", engine.sync_engine.pool)
         self._limit = limit
         self._begin = (
             None
@@ -80,14 +79,15 @@ class Reads:
             _log.info("statement", sql=read.sql)
         deadline = asyncio.get_running_loop().time() + self._limit
         # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
-        if self._begin is None and (idle := self._pool.lend_now()) is not None:
+        pool = cast("Pool", self._engine.sync_engine.pool)
+        if self._begin is None and (idle := pool.lend_now()) is not None:
             with suppress(_Lost):
                 return await self._fetch(idle, read.sql, arguments)
         async with asyncio.timeout_at(deadline):
             try:
-                return await self._fetch(await self._pool.lend(), read.sql, arguments)
+                return await self._fetch(await pool.lend(), read.sql, arguments)
             except _Lost:
-                return await self._fetch(await self._pool.lend(), read.sql, arguments)
+                return await self._fetch(await pool.lend(), read.sql, arguments)
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection
