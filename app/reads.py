@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-import structlog
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -19,7 +19,8 @@ from app.pool import Pool
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_log = structlog.get_logger("app.reads")
+# Where DB_ECHO shows the statements that SQLAlchemy runs itself.
+_log = logging.getLogger("sqlalchemy.engine.Engine")
 _dialect = dialect()  # type: ignore[no-untyped-call]
 
 
@@ -76,7 +77,7 @@ class Reads:
         """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""
         arguments = [values.get(name, default) for name, default in read.parameters]
         if self._engine.echo:
-            _log.info("statement", sql=read.sql)
+            _log.info(read.sql)
         deadline = asyncio.get_running_loop().time() + self._limit
         # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
         pool = cast("Pool", self._engine.sync_engine.pool)

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import configure_database
 from app.database_url import DatabaseUrl
-from app.reads import Reads, render
+from app.reads import Read, Reads, render
 from app.settings import Settings
 from app.users.model import User
+from app.users.schemas import UserRow
 
 _BY_ID = render(select(User.name).where(User.id == bindparam("id", type_=BigInteger)))
 _FAILING = render(select(1 / bindparam("zero", type_=BigInteger)))
@@ -41,3 +42,44 @@ async def test_a_read_that_the_server_ends_keeps_its_connection(database: Databa
 
     assert await reads.records(backend, {}) == before
     await service.dispose()
+
+
+async def test_a_connection_past_its_time_is_renewed(database: DatabaseUrl) -> None:
+    service = configure_database(Settings(database_url=database, db_pool_recycle=0)).get_engine()
+    reads = Reads(service, limit=5)
+    backend = render(select(text("pg_backend_pid()")))
+
+    backends = {(await reads.records(backend, {}))[0][0] for _ in range(3)}
+
+    assert len(backends) == 3
+    await service.dispose()
+
+
+async def test_a_connection_is_kept_otherwise(database: DatabaseUrl) -> None:
+    service = configure_database(Settings(database_url=database)).get_engine()
+    reads = Reads(service, limit=5)
+    backend = render(select(text("pg_backend_pid()")))
+
+    backends = {(await reads.records(backend, {}))[0][0] for _ in range(3)}
+
+    assert len(backends) == 1
+    await service.dispose()
+
+
+async def test_echo_shows_the_statement_and_not_its_values(
+    database: DatabaseUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = configure_database(Settings(database_url=database, db_echo=True)).get_engine()
+    reads = Reads(service, limit=5)
+
+    with caplog.at_level("INFO"):
+        await reads.records(_BY_ID, {"id": 8_124_577})
+
+    assert "SELECT users.name" in caplog.text
+    assert "8124577" not in caplog.text
+    await service.dispose()
+
+
+def test_a_statement_must_have_the_columns_of_its_struct() -> None:
+    with pytest.raises(TypeError, match="UserRow has the fields"):
+        Read(UserRow, select(User.id, User.email))
