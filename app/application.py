@@ -53,8 +53,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     configure_logs(style=settings.log_format, level=settings.log_level)
     config = configure_database(settings)
     pooled = database_url(settings).transaction_pooling
-    limit = time_limit(settings)
-    reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
+    reads = Reads(config.get_engine(), statement_timeout=settings.db_statement_timeout if pooled else None)
     passwords = Passwords()
     readiness = Readiness(reads)
     app = UserService(
@@ -77,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     app.settings = settings
-    app.limit = limit
+    app.limit = time_limit(settings)
     return app
 
 

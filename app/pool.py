@@ -113,6 +113,9 @@ class Pool(AsyncAdaptedQueuePool):
                 self._pass_on(None)
                 raise
             self._waiting -= 1
+            if self.checkedin() or self.overflow() < 0:
+                # Whoever began to wait behind this one need not wait for a return.
+                self._pass_on(None)
         self._least_idle = min(self._least_idle, self.checkedin())
         return chosen
 

@@ -56,12 +56,11 @@ class Reads:
     What must see its own transaction's writes uses the session instead.
     """
 
-    def __init__(self, engine: AsyncEngine, *, limit: float, statement_timeout: float | None = None) -> None:
-        """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
-        transaction of its own that sets it, as a pooler in transaction mode needs."""
+    def __init__(self, engine: AsyncEngine, *, statement_timeout: float | None = None) -> None:
+        """With `statement_timeout` (seconds) each read is a short transaction of its own that sets it, as a pooler in
+        transaction mode needs."""
         self._engine = engine
         self._pool = cast("Pool", engine.sync_engine.pool)
-        self._limit = limit
         self._begin = (
             None
             if statement_timeout is None
