@@ -53,8 +53,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     settings = settings or load_settings()
     configure_logs(style=settings.log_format, level=settings.log_level)
     config = configure_database(settings)
-    pooled = database_url(settings).transaction_pooling
     limit = time_limit(settings)
+    pooled = database_url(settings).transaction_pooling
     reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
     passwords = Passwords()
     readiness = Readiness(reads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -56,7 +57,7 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
                 wrong[name] = "required"
             continue
         try:
-            clean[name] = msgspec.convert(_tidy(given[name], field), field.kind, strict=strict)
+            clean[name] = _in_range(msgspec.convert(_tidy(given[name], field), field.kind, strict=strict))
             if field.check is not None and clean[name] is not None:
                 field.check(clean[name])
         except ValueError as error:
@@ -67,9 +68,13 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
 def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
     """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
     return [
-        FieldError(detail, pointer=f"{prefix}/{name.replace('~', '~0').replace('/', '~1')}" if name else prefix)
-        for name, detail in wrong.items()
+        FieldError(detail, pointer=f"{prefix}/{_escaped(name)}" if name else prefix) for name, detail in wrong.items()
     ]
+
+
+def _escaped(name: str) -> str:
+    """A name as a part of a JSON pointer; it may hold a lone surrogate, which no answer can."""
+    return name.replace("~", "~0").replace("/", "~1").encode(errors="replace").decode()
 
 
 def _tidy(value: Any, field: Field) -> Any:
@@ -83,6 +88,16 @@ def _tidy(value: Any, field: Field) -> Any:
     except UnicodeEncodeError:
         raise ValueError("must not contain a lone surrogate") from None
     return value.strip() if field.strip else value
+
+
+def _in_range(value: Any) -> Any:
+    """Take a time only if it is one in UTC too, as PostgreSQL keeps it. Raises: ValueError."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
+    return value
 
 
 @lru_cache(64)

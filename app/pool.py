@@ -140,6 +140,9 @@ class Pool(AsyncAdaptedQueuePool):
                 self._pass_on(None)
                 raise
             self._waiting -= waits
+            if self._turns and not self._is_exhausted():
+                # Whoever began to wait behind this one need not wait for a return.
+                self._pass_on(None)
         self._least_idle = min(self._least_idle, self.checkedin())
         return chosen
 

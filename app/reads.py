@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
@@ -19,8 +18,6 @@ from app.pool import Pool
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-# Where DB_ECHO shows the statements that SQLAlchemy runs itself.
-_log = logging.getLogger("sqlalchemy.engine.Engine")
 _dialect = dialect()  # type: ignore[no-untyped-call]
 
 
@@ -77,7 +74,7 @@ class Reads:
         """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""
         arguments = [values.get(name, default) for name, default in read.parameters]
         if self._engine.echo:
-            _log.info(read.sql)
+            self._engine.sync_engine.logger.info(read.sql)
         deadline = asyncio.get_running_loop().time() + self._limit
         # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
         pool = cast("Pool", self._engine.sync_engine.pool)

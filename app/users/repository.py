@@ -42,7 +42,7 @@ class UserReads:
 
     async def get_by_id(self, user_id: int) -> UserRow:
         """One user. Raises: Missing."""
-        user = await self._reads.first(_BY_ID, id=user_id) if user_id <= LARGEST_BIGINT else None
+        user = await self._reads.first(_BY_ID, id=user_id) if 0 < user_id <= LARGEST_BIGINT else None
         if user is None:
             raise Missing("User")
         return user

@@ -23,6 +23,6 @@ async def timed_all(requests: list[Awaitable[httpx.Response]]) -> list[tuple[htt
 
 def assert_unavailable(answer: httpx.Response, code: str = "database_unavailable") -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (503, PROBLEM_JSON), answer.text
-    assert answer.json()["code"] == code
+    assert answer.json()["code"] == code, answer.text
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.headers["cache-control"] == "no-store"

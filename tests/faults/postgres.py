@@ -101,6 +101,12 @@ class PrivatePostgres:
         finally:
             await connection.close()
 
+    async def until(self, sql: str, count: int, *, within: float = 10) -> None:
+        """Wait until a query finds this many rows."""
+        async with asyncio.timeout(within):
+            while len(await self.fetch(sql)) != count:
+                await asyncio.sleep(0.02)
+
     async def execute(self, sql: str) -> None:
         connection = await asyncpg.connect(self.text.replace("+asyncpg", ""))
         try:

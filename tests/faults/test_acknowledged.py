@@ -105,8 +105,7 @@ async def test_a_commit_whose_connection_breaks_is_503(postgres: PrivatePostgres
         await postgres.execute(_AT_COMMIT.format(body="PERFORM pg_sleep(1)"))
 
         asking = asyncio.create_task(client.post("/users", json=ada(1)))
-        while not await postgres.fetch("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
-            await asyncio.sleep(0.02)
+        await postgres.until("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1)
         proxy.cut()
         answer = await asking
 

@@ -75,7 +75,10 @@ async def test_what_cannot_be_parsed_is_400(client: httpx.AsyncClient, content: 
         (body(name="x" * 101, password="x" * 129), ["/name", "/password"]),
         (body(email="a" * 250 + "@example.com"), ["/email"]),
         (body(name="a\0b", email="a\0@example.com", password="\0" * 10), ["/email", "/name", "/password"]),
-        (b'{"name": "\\ud800", "email": "\\udfff@example.com", "password": "\\ud800\\ud800 1234"}', None),
+        (
+            b'{"name": "\\ud800", "email": "\\udfff@example.com", "password": "\\ud800\\ud800 1234"}',
+            ["/email", "/name", "/password"],
+        ),
         (body(email="Al <a@b.c>"), ["/email"]),
         (body(email="Al <a@example.com>"), ["/email"]),
         (body(email="a@b@example.com"), ["/email"]),
@@ -89,16 +92,14 @@ async def test_what_cannot_be_parsed_is_400(client: httpx.AsyncClient, content: 
         (body(**{"\ud800": 1}), ["/?"]),
     ],
 )
-async def test_what_is_not_acceptable_is_422(
-    client: httpx.AsyncClient, content: bytes, pointers: list[str] | None
-) -> None:
+async def test_what_is_not_acceptable_is_422(client: httpx.AsyncClient, content: bytes, pointers: list[str]) -> None:
     answer = await client.post("/users", content=content, headers=JSON)
 
     if pointers == []:
         assert answer.status_code == 201
         return
     assert_problem(answer, 422, "validation_error")
-    assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers or ["/email", "/name", "/password"]
+    assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers
     assert "correct horse" not in answer.text
 
 
@@ -115,8 +116,19 @@ async def test_a_change_to_nothing_is_422(client: httpx.AsyncClient, field: str,
 
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x"]
-    + ["application/msgpack", "application/json; charset=utf-16", "application/json; charset=", "json", ";", "\xe9"],
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "multipart/form-data; boundary=x",
+        "application/msgpack",
+        "application/json; charset=utf-16",
+        "application/json; charset=",
+        "json",
+        ";",
+        "\xe9",
+    ],
 )
 async def test_another_content_type_is_415(client: httpx.AsyncClient, content_type: str) -> None:
     headers = {b"Content-Type": content_type.encode("latin-1")}
@@ -155,6 +167,8 @@ async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
         ("created_after=2026-01-01", "validation_error"),
         ("created_after=2026-01-01T00:00:00", "validation_error"),
         ("created_after=2026-13-01T00:00:00Z", "validation_error"),
+        ("created_after=0001-01-01T00:00:00%2B23:59", "validation_error"),
+        ("created_before=9999-12-31T23:59:59-23:59", "validation_error"),
         ("emial=a@example.com", "unknown_parameter"),
         ("%00=1", "unknown_parameter"),
         ("cursor=&page=1", "validation_error"),
@@ -174,8 +188,11 @@ async def test_a_bad_parameter_is_422(client: httpx.AsyncClient, query: str, cod
 
 @pytest.mark.parametrize(
     "query",
-    ["page=9223372036854775807", "page=9223372036854775808", "page=" + "9" * 40, "page=9223372036854775807&size=100"]
-    + [
+    [
+        "page=9223372036854775807",
+        "page=9223372036854775808",
+        "page=" + "9" * 40,
+        "page=9223372036854775807&size=100",
         "q=%25%25%25",
         "q=___",
         "q=%5C%5C%5C",
@@ -183,15 +200,13 @@ async def test_a_bad_parameter_is_422(client: httpx.AsyncClient, query: str, cod
         "name=%ff",
         "email=%ED%A0%80",
         "&",
-        "&&=&"[:2],
+        "&&",
         "q=%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80",
-    ]
-    + [
         "created_after=0001-01-01T00:00:00Z",
         "created_before=9999-12-31T23:59:59Z",
-        "created_after=0001-01-01T00:00:00%2B23:59",
-    ]
-    + ["created_before=9999-12-31T23:59:59-23:59", "cursor=", "sort=-created_at,name"],
+        "cursor=",
+        "sort=-created_at,name",
+    ],
 )
 async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: str) -> None:
     await client.post("/users", json=ada(1))
@@ -203,8 +218,15 @@ async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: s
 
 @pytest.mark.parametrize(
     ("user_id", "status"),
-    [("abc", 422), ("1.5", 422), ("-1", 404), ("%00", 422), ("%ff", 422), (quote("١"), 422), ("1e3", 422), ("+1", 422)]  # noqa: RUF001
-    + [
+    [
+        ("abc", 422),
+        ("1.5", 422),
+        ("-1", 404),
+        ("%00", 422),
+        ("%ff", 422),
+        ("%D9%A1", 422),
+        ("1e3", 404),
+        ("+1", 422),
         ("0x1", 422),
         ("9" * 19, 404),
         ("9" * 40, 404),
@@ -212,8 +234,11 @@ async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: s
         ("-" + "9" * 40, 404),
         ("true", 422),
         ("null", 422),
-    ]
-    + [("1%2F2", 404), ("..%2F1", 404), ("%20", 422), ("1 ", 422)],
+        ("1%2F2", 404),
+        ("..%2F1", 404),
+        ("%20", 422),
+        ("1 ", 422),
+    ],
 )
 async def test_an_odd_id_is_nobody(client: httpx.AsyncClient, user_id: str, status: int) -> None:
     for method in ("GET", "PATCH", "DELETE", "HEAD"):
@@ -253,7 +278,7 @@ async def test_an_odd_host_is_403(client: httpx.AsyncClient, host: str) -> None:
     assert_problem(answer, 403, "forbidden")
 
 
-@pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW", "get"])
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "BREW"])
 async def test_an_odd_method_is_405(client: httpx.AsyncClient, method: str) -> None:
     answer = await client.request(method, "/users/1")
 
@@ -261,9 +286,7 @@ async def test_an_odd_method_is_405(client: httpx.AsyncClient, method: str) -> N
     assert "GET" in answer.headers["allow"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "//users", "/users//1", "/%00", "/%ff", "/users/1/2", "/" + "x" * 5000, "/é"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/users//1", "/%00", "/%ff", "/users/1/2", "/" + "x" * 5000, "/é"])
 async def test_an_odd_path_is_404(client: httpx.AsyncClient, path: str) -> None:
     assert_problem(
         await client.get(httpx.URL("http://localhost").copy_with(raw_path=quote(path, safe="/%").encode())),

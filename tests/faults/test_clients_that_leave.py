@@ -34,12 +34,6 @@ async def _ask(running: Service, number: int) -> asyncio.StreamWriter:
     return writer
 
 
-async def _until_quiet(postgres: PrivatePostgres, *, within: float) -> None:
-    async with asyncio.timeout(within):
-        while await postgres.fetch(_OPEN):
-            await asyncio.sleep(0.05)
-
-
 async def test_three_hundred_that_leave_cost_nothing(postgres: PrivatePostgres) -> None:
     limits = {"DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "1", "DB_POOL_TIMEOUT": "2", "DB_STATEMENT_TIMEOUT": "2"}
     async with service(postgres.text, **limits) as running, running.client() as client:
@@ -48,14 +42,13 @@ async def test_three_hundred_that_leave_cost_nothing(postgres: PrivatePostgres) 
         async with locked.transaction():
             await locked.execute("LOCK TABLE users")
             writers = await asyncio.gather(*(_ask(running, number) for number in range(300)))
-            while len(await postgres.fetch(_OPEN)) < 5:
-                await asyncio.sleep(0.02)
+            await postgres.until(_OPEN, 5)
             for writer in writers:
                 _leave(writer)
             alive = await client.get("/health/live")
         await locked.close()
 
-        await _until_quiet(postgres, within=8)
+        await postgres.until(_OPEN, 0, within=20)
         answers = await asyncio.gather(*(client.patch("/users/1", json={"name": "Ann"}) for _ in range(20)))
         connections = await postgres.fetch(_ALL)
         output = running.output()
@@ -84,7 +77,7 @@ async def test_cancelled_requests_cost_nothing(postgres: PrivatePostgres) -> Non
                 task.cancel()
             left = await asyncio.gather(*tasks, return_exceptions=True)
             # The lock is still held: the server finds out by itself that nobody waits any more.
-            await _until_quiet(postgres, within=3)
+            await postgres.until(_OPEN, 0, within=4)
         await locked.close()
 
         answers = await asyncio.gather(*(client.patch("/users/1", json={"name": "Ann"}) for _ in range(20)))
