@@ -27,11 +27,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_developers"),
     )
     op.create_index("ix_developers_email", "developers", [sa.text("lower(email)")], unique=True)
-    op.create_index("ix_developers_name", "developers", ["name", "id"])
-    op.create_index("ix_developers_specialty", "developers", ["specialty", "name", "id"])
-    op.create_index("ix_developers_created_at", "developers", ["created_at", "id"])
-    op.execute("SELECT start_counting('developers')")
-    op.execute("SELECT index_for_search('developers')")
+    op.create_index("ix_developers_name", "developers", ["name"])
+    op.create_index("ix_developers_specialty", "developers", ["specialty", "name"])
 
 
 def downgrade() -> None:
