@@ -66,6 +66,8 @@ def _odd_places(kind: type[S], made: Sequence[S | None]) -> set[int]:
         values = list(map(attrgetter(name), rows))
         given: Sequence[int] = places
         if set(map(type, values)) != {str}:
+            if field.check is not None:
+                odd |= {place for place, value in zip(places, values, strict=True) if not isinstance(value, str)}
             given = [place for place, value in zip(places, values, strict=True) if isinstance(value, str)]
             values = [value for value in values if isinstance(value, str)]
         odd |= {given[index] for index in _odd_texts(field, values)}

@@ -7,14 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.database import configure_database
 from app.database_url import DatabaseUrl
-from app.developers.repository import DeveloperReads, DeveloperRepository
+from app.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
+from app.developers.schemas import DeveloperQuery
+from app.pagination import parse_query
 from app.reads import Reads
 from app.settings import Settings
+from tests.test_counts import run
 
 GRACE = {"name": "Grace", "email": "grace@example.com", "specialty": "compilers"}
 
@@ -141,23 +143,37 @@ async def test_a_mistyped_filter_is_refused(client: httpx.AsyncClient) -> None:
     assert (listed.status_code, listed.json()["code"]) == (422, "unknown_parameter")
 
 
-async def test_a_specialty_is_found_by_its_index(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+@pytest.mark.parametrize(
+    ("query_string", "index"),
+    [
+        ("", "ix_developers_name"),
+        ("cursor=", "ix_developers_name"),
+        ("specialty=craft 1", "ix_developers_specialty"),
+        ("specialty=craft 1&cursor=", "ix_developers_specialty"),
+        ("sort=-created_at", "ix_developers_created_at"),
+        ("sort=email", "ix_developers_email"),
+        ("email=7@example.com", "ix_developers_email"),
+    ],
+)
+async def test_a_list_is_found_by_an_index(
+    client: httpx.AsyncClient, engine: AsyncEngine, query_string: str, index: str
+) -> None:
+    await run(
+        engine,
+        "INSERT INTO developers (name, email, specialty, created_at)"
+        " SELECT 'N' || n, n || '@example.com', 'craft ' || n % 10, timestamptz '2026-01-01Z' + n * interval '1 s'"
+        " FROM generate_series(1, 5000) n",
+        "VACUUM ANALYZE developers",
+    )
+
+    rendered, values = DEVELOPERS.prepare(parse_query(DeveloperQuery, query_string.encode()))
     async with engine.connect() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO developers (name, email, specialty)"
-                " SELECT 'N' || n, n || '@example.com', 'craft ' || n % 50 FROM generate_series(1, 5000) n"
-            )
-        )
-        await connection.execute(text("ANALYZE developers"))
-        plan = await connection.scalars(
-            text("EXPLAIN SELECT * FROM developers WHERE specialty = 'craft 7' ORDER BY name, id LIMIT 20")
-        )
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        arguments = [values.get(name, default) for name, default in rendered.parameters]
+        steps = [row[0] for row in await raw.fetch(f"EXPLAIN {rendered.sql}", *arguments)]
 
-        steps = "\n".join(plan)
-
-    assert "ix_developers_specialty" in steps
-    assert "Sort" not in steps
+    assert any(index in step for step in steps)
+    assert not any("Seq Scan on developers" in step for step in steps)
 
 
 async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
@@ -175,13 +191,11 @@ async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncCli
 async def test_a_specialty_is_read_in_hundreds_at_most(
     client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl
 ) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO developers (name, email, specialty)"
-                " SELECT to_char(n, '000'), n || '@example.com', 'backend' FROM generate_series(150, 1, -1) n"
-            )
-        )
+    await run(
+        engine,
+        "INSERT INTO developers (name, email, specialty)"
+        " SELECT to_char(n, '000'), n || '@example.com', 'backend' FROM generate_series(150, 1, -1) n",
+    )
 
     pool = configure_database(Settings(database_url=database)).get_engine()
     found = await DeveloperReads(Reads(pool, limit=5)).by_specialty("backend", limit=1_000)

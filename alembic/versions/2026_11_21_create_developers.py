@@ -14,6 +14,15 @@ down_revision = "20261121_search"
 branch_labels = None
 depends_on = None
 
+START_COUNTING = (
+    "INSERT INTO row_counts SELECT 'developers', slot, 0 FROM generate_series(0, 15) AS slot",
+    "CREATE TRIGGER developers_inserted AFTER INSERT ON developers REFERENCING NEW TABLE AS new_rows"
+    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
+    "CREATE TRIGGER developers_deleted AFTER DELETE ON developers REFERENCING OLD TABLE AS old_rows"
+    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
+    "CREATE TRIGGER developers_truncated AFTER TRUNCATE ON developers FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
+)
+
 
 def upgrade() -> None:
     op.create_table(
@@ -27,11 +36,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_developers"),
     )
     op.create_index("ix_developers_email", "developers", [sa.text("lower(email)")], unique=True)
-    op.create_index("ix_developers_name", "developers", ["name", "id"])
-    op.create_index("ix_developers_specialty", "developers", ["specialty", "name", "id"])
-    op.create_index("ix_developers_created_at", "developers", ["created_at", "id"])
-    op.execute("SELECT start_counting('developers')")
-    op.execute("SELECT index_for_search('developers')")
+    op.create_index("ix_developers_name", "developers", ["name"])
+    op.create_index("ix_developers_specialty", "developers", ["specialty", "name"])
+    op.create_index("ix_developers_created_at", "developers", ["created_at"])
+    for statement in START_COUNTING:
+        op.execute(statement)
 
 
 def downgrade() -> None:

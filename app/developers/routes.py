@@ -48,9 +48,9 @@ class DeveloperController(Controller):
     @post("/bulk", responses=problems(400, 409, 413, 415, 422, 503), request_max_body_size=BULK_BODY_LIMIT)
     async def create_many(
         self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
-    ) -> BulkCreated:
+    ) -> Answer[BulkCreated]:
         """Create up to 10,000 developers, all or none."""
-        return BulkCreated(await developers.create_many(data))
+        return Answer(BulkCreated(await developers.create_many(data)), status_code=201)
 
     @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
     async def list_developers(
@@ -58,8 +58,7 @@ class DeveloperController(Controller):
     ) -> Answer[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
         """List developers by page, or by cursor when `cursor` is given."""
         query = parse_query(DeveloperQuery, request.scope["query_string"])
-        developers = DeveloperReads(reads)
-        result = await (developers.page(query) if query.by_page else developers.after(query))
+        result = await (DeveloperReads(reads).page(query) if query.by_page else DeveloperReads(reads).after(query))
         return listed(result, request)
 
     @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
@@ -67,10 +66,10 @@ class DeveloperController(Controller):
         self, request: Request[Any, Any, Any], developer_id: FromPath[int], reads: NamedDependency[Reads]
     ) -> Answer[DeveloperRead]:
         """Read a developer."""
-        found = await DeveloperReads(reads).get_by_id(developer_id)
-        if is_fresh(header(request, b"if-none-match"), found.version):
-            return not_modified(found.version)
-        return versioned(found.public(), found.version, PRIVATE)
+        developer = await DeveloperReads(reads).get_by_id(developer_id)
+        if is_fresh(header(request, b"if-none-match"), developer.version):
+            return not_modified(developer.version)
+        return versioned(developer.public(), developer.version, PRIVATE)
 
     @patch("/{developer_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
     async def update(
@@ -81,8 +80,8 @@ class DeveloperController(Controller):
         if_match: IfMatch = None,
     ) -> Answer[DeveloperRead]:
         """Change a developer's name, address or specialty."""
-        changed = await developers.change(developer_id, data, expected=expected_versions(if_match))
-        return versioned(changed.public(), changed.version)
+        developer = await developers.change(developer_id, data, expected=expected_versions(if_match))
+        return versioned(developer.public(), developer.version)
 
     @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503))
     async def remove(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.fields import Email, Name
+from app.fields import Email, Moment, Name
 from app.pagination import ListQuery
 
 Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend"], extra={"strip": True})]
@@ -67,7 +67,7 @@ class DeveloperQuery(ListQuery):
     """Exactly this name."""
     q: Annotated[str, Meta(min_length=3, max_length=255)] | UnsetType = UNSET
     """A part of the name or of the address."""
-    created_after: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    created_after: Moment | UnsetType = UNSET
     """Created at this time or later (RFC 3339)."""
-    created_before: Annotated[datetime, Meta(tz=True)] | UnsetType = UNSET
+    created_before: Moment | UnsetType = UNSET
     """Created before this time (RFC 3339)."""
