@@ -13,8 +13,15 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
+    """Build the service, from the environment unless `settings` are given.
+
+    Raises: SystemExit, with a line for each setting that is wrong.
+    """
     # Imported late: the command line evaluates whatever this package holds at import time.
     from app.application import create_app as build
+    from app.settings import SettingsError
 
-    return build(settings)
+    try:
+        return build(settings)
+    except SettingsError as error:
+        raise SystemExit(f"Error: these settings are wrong\n{error}") from None

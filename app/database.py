@@ -77,6 +77,7 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
         session_config=AsyncSessionConfig(expire_on_commit=False, autoflush=False),
         alembic_config=AlembicAsyncConfig(
             script_location=str(ROOT / "alembic"),
+            toml_file=str(ROOT / "pyproject.toml"),
             version_table_name="alembic_version",
             render_as_batch=False,
             compare_type=True,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("app.requests")
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LOCAL_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_PROXY_HEADERS = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"})
+_PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
 _REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
 _LATE = Unavailable()
 
@@ -43,7 +43,7 @@ async def serve(
             host = value
         elif name == b"x-request-id":
             given = value
-        elif name in _PROXY_HEADERS:
+        elif name in _PROXY_HEADERS or name.startswith(b"x-forwarded-"):
             proxied = True
     current = given.decode() if given and _WELL_FORMED.fullmatch(given) else str(uuid7())
     request_id.set(current)

@@ -124,9 +124,10 @@ def _from_http(error: HTTPException) -> Problem:
         return Problem()
     problem = Problem(HTTPStatus(error.status_code).phrase, code=_CODES.get(error.status_code, "malformed_request"))
     problem.status = error.status_code
-    if allowed := (error.headers or {}).get("allow"):
+    problem.headers = {name.title(): value for name, value in (error.headers or {}).items()}
+    if "GET" in (allowed := problem.headers.get("Allow", "")):
         # Every GET answers HEAD, which the edge sees to and Litestar does not know.
-        problem.headers = {"Allow": allowed + ", HEAD" if "GET" in allowed else allowed}
+        problem.headers["Allow"] = allowed + ", HEAD"
     return problem
 
 

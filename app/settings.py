@@ -90,7 +90,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     if values.get("access") == "token":
         wrong.append("ACCESS=token is not available yet; choose local or open")
     if wrong:
-        raise SettingsError("; ".join(wrong))
+        raise SettingsError("\n".join(wrong))
     return Settings(**values)
 
 

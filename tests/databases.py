@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from advanced_alchemy.alembic.commands import AlembicCommands
 from anyio import to_thread
-from sqlalchemy import text
+from dotenv import dotenv_values
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app import embedded
 from app.database import configure_database, database_url
 from app.database_url import DatabaseUrl
 from app.settings import Settings, load_settings
@@ -50,7 +54,25 @@ async def empty_database() -> AsyncIterator[DatabaseUrl]:
         await engine.dispose()
 
 
-async def migrate(url: DatabaseUrl, revision: str = "head") -> None:
+def as_text(url: DatabaseUrl) -> str:
+    """The address of a test's database for another process' DATABASE_URL."""
+    given = load_settings()
+    if given.test_database_url is None:
+        there = url.url.update_query_dict({"host": embedded.start(Path(given.embedded_data_dir))})
+    else:
+        text = os.environ.get("TEST_DATABASE_URL") or str(dotenv_values(".env", interpolate=False)["TEST_DATABASE_URL"])
+        there = make_url(text).set(database=url.url.database)
+    return there.render_as_string(hide_password=False)
+
+
+def alembic_commands(url: DatabaseUrl, scripts: Path | None = None) -> AlembicCommands:
+    """What `litestar database ...` runs, on the project's migrations or on those of another folder."""
+    config = configure_database(Settings(database_url=url))
+    if scripts is not None:
+        config.alembic_config.script_location = str(scripts)
+    return AlembicCommands(config)
+
+
+async def migrate(url: DatabaseUrl, revision: str = "head", scripts: Path | None = None) -> None:
     """Bring a database up to a revision, as `litestar database upgrade` does."""
-    commands = AlembicCommands(configure_database(Settings(database_url=url)))
-    await to_thread.run_sync(partial(commands.upgrade, revision))
+    await to_thread.run_sync(partial(alembic_commands(url, scripts).upgrade, revision))

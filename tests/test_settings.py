@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from dotenv import dotenv_values
 
+from app import create_app
 from app.database import COMPOSE_URL, ROOT, database_url
 from app.database_url import parse_database_url
 from app.settings import Settings, SettingsError, load_settings
@@ -125,7 +126,7 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
             LOG_LEVEL="loud",
         )
 
-    assert str(refused.value).split("; ") == [
+    assert str(refused.value).splitlines() == [
         "DATABASE_URL must begin with postgresql+asyncpg://, postgresql://, postgres://",
         "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
         "DB_MAX_OVERFLOW must be a whole number of at least 0 and at most 1000",
@@ -146,6 +147,20 @@ def test_a_bad_value_under_an_old_name_is_named_as_it_was_given() -> None:
 def test_tokens_are_refused_until_they_exist() -> None:
     with pytest.raises(SettingsError, match=r"^ACCESS=token is not available yet; choose local or open$"):
         load(ACCESS="token")
+
+
+def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCESS", "token")
+    monkeypatch.setenv("DB_POOL_SIZE", "none")
+
+    with pytest.raises(SystemExit) as ended:
+        create_app()
+
+    assert str(ended.value).splitlines() == [
+        "Error: these settings are wrong",
+        "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
+        "ACCESS=token is not available yet; choose local or open",
+    ]
 
 
 def test_no_password_is_shown() -> None:

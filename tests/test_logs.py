@@ -1,0 +1,150 @@
+"""Logs: lines that carry the request id and no secret, for a person on a terminal and as JSON elsewhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from litestar import get
+
+from app import create_app
+from app.database_url import DatabaseUrl, parse_database_url
+from app.logs import configure_logs
+from app.settings import Settings
+from tests.clients import client_of
+
+
+@get("/broken")
+async def broken() -> None:
+    raise ValueError("secret text")
+
+
+@pytest.fixture(autouse=True)
+def _logs_of_other_tests() -> Iterator[None]:
+    yield
+    configure_logs(style="json", level="warning")
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """The lines of a log but for those of the client, which runs in this process too."""
+    found = [json.loads(line) for line in text.splitlines()]
+    return [line for line in found if line["logger"] not in ("httpx", "asyncio")]
+
+
+async def test_a_defect_is_logged_with_the_request_id_and_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    app = create_app(Settings(log_format="json", log_level="warning"))
+    app.register(broken)
+
+    async with client_of(app) as client:
+        answer = await client.get("/broken", headers={"X-Request-Id": "mine"})
+
+    (line,) = lines(capsys.readouterr().err)
+    assert answer.status_code == 500
+    assert line.pop("timestamp").endswith("Z")
+    assert line.pop("frames")[-1].startswith("tests.test_logs:")
+    assert line == {
+        "event": "defect",
+        "level": "error",
+        "logger": "app.errors",
+        "request_id": "mine",
+        "method": "GET",
+        "path": "/broken",
+        "status": 500,
+        "code": "internal_error",
+        "exception": "builtins.ValueError",
+    }
+
+
+async def test_an_outage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = parse_database_url("postgresql://ann:s3cret@127.0.0.1:1/x")
+    app = create_app(Settings(database_url=nowhere, log_format="json", log_level="info"))
+
+    async with client_of(app) as client:
+        await client.get("/users/1", headers={"X-Request-Id": "mine"})
+
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["code"], line["request_id"]) == ("unavailable", "database_unavailable", "mine")
+    assert "s3cret" not in str(line)
+
+
+async def test_each_request_is_a_line_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    app = create_app(Settings(log_format="json", log_requests=True))
+
+    async with client_of(app) as client:
+        await client.get("/health/live", headers={"X-Request-Id": "mine"})
+        await client.head("/nowhere?password=s3cret", headers={"X-Request-Id": "yours"})
+
+    fine, missing = lines(capsys.readouterr().err)
+    assert fine.pop("ms") >= 0
+    assert fine.pop("timestamp")
+    assert fine == {
+        "event": "request",
+        "level": "info",
+        "logger": "app.requests",
+        "method": "GET",
+        "path": "/health/live",
+        "status": 200,
+        "request_id": "mine",
+    }
+    assert (missing["method"], missing["path"], missing["status"]) == ("HEAD", "/nowhere", 404)
+
+
+async def test_no_line_holds_a_password_or_a_hash(database: DatabaseUrl, capsys: pytest.CaptureFixture[str]) -> None:
+    app = create_app(
+        Settings(database_url=database, db_echo=True, log_requests=True, log_format="json", log_level="debug")
+    )
+    body = {"name": "Eve", "email": "eve-logs@example.com", "password": "s3cret horse"}
+
+    async with app.lifespan(), client_of(app) as client:
+        for password in ("s3cret horse", "s3cret"):
+            await client.post("/users", json={**body, "password": password})
+        taken = await client.post("/users", json=body)
+
+    told = capsys.readouterr()
+    assert taken.status_code == 409
+    assert "INSERT INTO users" in told.err
+    assert "s3cret" not in told.err + told.out
+    assert "$argon2" not in told.err + told.out
+
+
+def test_a_library_that_logs_an_exception_shows_where_and_not_what(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="json")
+
+    try:
+        raise ValueError("secret text")
+    except ValueError:
+        logging.getLogger("some.library").exception("it failed: %s", "badly")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["exception"]) == ("it failed: badly", "builtins.ValueError")
+    assert line["frames"]
+
+
+def test_lines_are_for_people_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        configure_logs(style="auto")
+        structlog.get_logger("app.test").info("hello", size=7)
+        terminal.flush()
+        told = os.read(ours, 1_000).decode()
+    os.close(ours)
+
+    assert "\x1b[" in told
+    assert "hello" in told
+    assert not told.lstrip().startswith("{")
+
+
+def test_lines_are_json_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="auto")
+
+    structlog.get_logger("app.test").info("hello", size=7)
+
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["size"], line["level"]) == ("hello", 7, "info")
