@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -16,10 +15,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from app.problems import Unavailable
 
 T = TypeVar("T")
-
-# Of the GNU C library; elsewhere the allocator is left to itself.
-_mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-_ARENA_MAX = -8
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -39,11 +34,7 @@ def _yield_to_the_event_loop() -> None:
 class Passwords:
     """Hashes and verifies. More than `queue` waiting at once are turned away, so that nobody waits for long."""
 
-    def __init__(self, *, threads: int | None = None, queue: int = 200) -> None:
-        if _mallopt is not None:
-            # In an arena of its own a thread would keep its 19 MiB for ever: 130 MB of a worker instead of 90,
-            # for hashes that are no faster.
-            _mallopt(_ARENA_MAX, 1)
+    def __init__(self, *, threads: int | None = None, queue: int = 128) -> None:
         workers = threads or _cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
         self._limit = workers + queue
