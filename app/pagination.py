@@ -86,7 +86,9 @@ def make_page(items: list[T], *, total: int, query: ListQuery) -> Page[T]:
 
 def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
     """Name the neighbours of a page (RFC 8288); empty where there are none."""
-    given = [(k, v) for k, v in parse_qsl(query_string.decode("latin-1")) if k not in ("page", "cursor")]
+    pairs = parse_qsl(query_string.decode("latin-1"))
+    kept = urlencode([(name, value) for name, value in pairs if name not in ("page", "cursor")])
+    start = f"<{path}?{kept}{'&' if kept else ''}"
     links: list[tuple[str, str, int | str]] = []
     if isinstance(result, CursorPage):
         if result.next_cursor:
@@ -98,7 +100,8 @@ def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[A
             links.append(("prev", "page", min(result.page - 1, last)))
         if result.page < result.pages:
             links.append(("next", "page", result.page + 1))
-    return ", ".join(f'<{path}?{urlencode([*given, (name, value)])}>; rel="{rel}"' for rel, name, value in links)
+    # Neither a number nor a cursor needs to be quoted.
+    return ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)
 
 
 def encode_cursor(values: Sequence[Any], bound_to: Iterable[Any]) -> str:
