@@ -42,7 +42,8 @@ _CODES = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
-# SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, serialization, resources, operator, system.
+# SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, serialization,
+# resources, operator, system.
 _PASSING = ("08", "25006", "40", "53", "55", "57", "58")
 
 
