@@ -57,7 +57,11 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
                 wrong[name] = "required"
             continue
         try:
-            clean[name] = _in_range(msgspec.convert(_tidy(given[name], field), field.kind, strict=strict))
+            value = _tidy(given[name], field)
+            clean[name] = msgspec.convert(value, field.kind, strict=strict)
+            if isinstance(clean[name], datetime):
+                # Strictly, or else a number would be a time, too.
+                clean[name] = _in_utc(msgspec.convert(value, field.kind))
             if field.check is not None and clean[name] is not None:
                 field.check(clean[name])
         except ValueError as error:
@@ -90,14 +94,12 @@ def _tidy(value: Any, field: Field) -> Any:
     return value.strip() if field.strip else value
 
 
-def _in_range(value: Any) -> Any:
-    """Take a time only if it is one in UTC too, as PostgreSQL keeps it. Raises: ValueError."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
-    return value
+def _in_utc(moment: datetime) -> datetime:
+    """Take a time only if it is one in UTC, too, as PostgreSQL keeps it. Raises: ValueError."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
 
 
 @lru_cache(64)

@@ -8,12 +8,13 @@ import time
 from collections.abc import Awaitable
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from uuid_utils import uuid7
 
 from app.errors import PROBLEM_JSON, problem_body, report
+from app.incoming import Incoming
 from app.logs import request_id
 from app.problems import Forbidden, Problem, Unavailable
 
@@ -62,7 +63,8 @@ async def serve(
         return
     try:
         async with asyncio.timeout(limit) as clock:
-            await app(scope, _listening(receive, clock, limit), _answering(stamped, clock))
+            incoming = Incoming(receive, clock, limit)
+            await app(scope, incoming.receive, _answering(stamped, incoming, clock))
     except TimeoutError as error:
         if not clock.expired():
             raise
@@ -100,23 +102,15 @@ def _without_body(send: Send) -> Send:
     return cast("Send", headed)
 
 
-def _listening(receive: Receive, clock: asyncio.Timeout, limit: float) -> Receive:
-    async def listening() -> Any:
-        message = await receive()
-        if message["type"] == "http.request" and clock.when() and not clock.expired():
-            clock.reschedule(asyncio.get_running_loop().time() + limit)
-        return message
+def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
+    async def answering(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not clock.expired():
+                clock.reschedule(None)
+            await incoming.drain()
+        await send(message)
 
-    return listening
-
-
-def _answering(send: Send, clock: asyncio.Timeout) -> Send:
-    def answering(message: Message) -> Awaitable[None]:
-        if not clock.expired():
-            clock.reschedule(None)
-        return send(message)
-
-    return cast("Send", answering)
+    return answering
 
 
 def _logged(send: Send, scope: HTTPScope) -> Send:

@@ -30,7 +30,7 @@ async def locked(session: Session, model: type[V], row_id: int, *, expected: fro
 
     Raises: Missing, PreconditionFailed.
     """
-    row = await session.get(model, row_id, with_for_update=True) if row_id <= LARGEST_BIGINT else None
+    row = await session.get(model, row_id, with_for_update=True) if 0 < row_id <= LARGEST_BIGINT else None
     if row is None:
         raise Missing(noun)
     if expected is not None and row.version not in expected:

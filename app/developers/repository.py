@@ -64,7 +64,7 @@ class DeveloperReads:
 
     async def get_by_id(self, developer_id: int) -> DeveloperRow:
         """One developer. Raises: Missing."""
-        found = await self._reads.first(_BY_ID, id=developer_id) if developer_id <= LARGEST_BIGINT else None
+        found = await self._reads.first(_BY_ID, id=developer_id) if 0 < developer_id <= LARGEST_BIGINT else None
         if found is None:
             raise Missing("Developer")
         return found

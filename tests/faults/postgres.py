@@ -30,8 +30,6 @@ _OPTIONS = {
     "fsync": "off",
     "shared_buffers": "16MB",
     "io_method": "sync",
-    "max_connections": "60",
-    "max_wal_senders": "4",
     "wal_receiver_status_interval": "1s",
     "hot_standby_feedback": "on",
 }

@@ -164,6 +164,8 @@ async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
         ("q=%00%00%00", "validation_error"),
         ("name=%00", "validation_error"),
         ("created_after=yesterday", "validation_error"),
+        ("created_after=0.5", "validation_error"),
+        ("created_after=1700000000", "validation_error"),
         ("created_after=2026-01-01", "validation_error"),
         ("created_after=2026-01-01T00:00:00", "validation_error"),
         ("created_after=2026-13-01T00:00:00Z", "validation_error"),

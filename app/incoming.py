@@ -1,0 +1,53 @@
+"""Incoming: what is left of a request's body, read or thrown away before the answer starts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from app.problems import Malformed
+
+if TYPE_CHECKING:
+    from litestar.types import Receive, ReceiveMessage
+
+_PATIENCE = 5.0
+"""Seconds that a client may go on sending what nobody reads."""
+
+
+class Incoming:
+    """A body on its way. Each piece that arrives starts `clock` anew, with `limit` in seconds."""
+
+    def __init__(self, receive: Receive, clock: asyncio.Timeout, limit: float) -> None:
+        self._receive = receive
+        self._clock = clock
+        self._limit = limit
+        self._complete = False
+
+    async def receive(self) -> ReceiveMessage:
+        """Raises: Malformed, when the body ends before it is complete."""
+        if self._complete:
+            return await self._receive()
+        message = await self._next()
+        if message["type"] != "http.request":
+            raise Malformed("The body did not arrive")
+        if self._clock.when() and not self._clock.expired():
+            self._clock.reschedule(asyncio.get_running_loop().time() + self._limit)
+        return message
+
+    async def drain(self) -> None:
+        """Throw away what is left: a server that hangs up on a client that still sends loses the answer, too."""
+        with suppress(TimeoutError, Malformed):
+            async with asyncio.timeout(_PATIENCE):
+                while not self._complete:
+                    await self._next()
+
+    async def _next(self) -> ReceiveMessage:
+        try:
+            message = await self._receive()
+        except Exception as error:
+            self._complete = True
+            # The server could not make sense of it, or lost the client.
+            raise Malformed("The body did not arrive") from error
+        self._complete = message["type"] != "http.request" or not message.get("more_body")
+        return message

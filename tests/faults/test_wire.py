@@ -1,0 +1,140 @@
+"""Wire: what no client library would send, straight into the socket of a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.postgres import servers_from
+from tests.faults.services import ADA, Service, service
+
+_MEGABYTE = 1024 * 1024
+_SIZE = 16 * _MEGABYTE
+
+
+@pytest.fixture(scope="module")
+async def running(template: Path) -> AsyncIterator[Service]:
+    with servers_from(template) as make:
+        server = make()
+        await server.start()
+        async with service(server.text, LOG_LEVEL="warning") as running:
+            yield running
+
+
+async def exchange(running: Service, *pieces: bytes) -> tuple[int, bytes]:
+    """The status and the body that the server gives for these bytes; 0 where it just hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+
+    async def send() -> None:
+        with suppress(OSError):
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+
+    sending = asyncio.create_task(send())
+    try:
+        async with asyncio.timeout(10):
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            length = head.partition(b"content-length:")[2].split(b"\r\n")[0]
+            return int(head.split()[1]), await reader.readexactly(int(length or 0))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return 0, b""
+    finally:
+        sending.cancel()
+        writer.transport.abort()
+
+
+def head(*lines: str, host: str = "127.0.0.1") -> bytes:
+    return "\r\n".join([*lines, f"Host: {host}", "", ""]).encode("latin-1")
+
+
+def pieces_of(content: bytes, *, chunked: bool) -> Iterator[bytes]:
+    piece = content * (_MEGABYTE // len(content))
+    for _ in range(_SIZE // len(piece)):
+        yield b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
+    yield b"0\r\n\r\n" if chunked else b""
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_large_body_is_refused_and_not_kept(running: Service, chunked: bool) -> None:
+    workers = psutil.Process(running.process.pid).children(recursive=True)
+    before = sum(worker.memory_info().rss for worker in workers)
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {_SIZE}"
+    largest = before
+    done = asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal largest
+        while not done.is_set():
+            largest = max(largest, sum(worker.memory_info().rss for worker in workers))
+            await asyncio.sleep(0.005)
+
+    watching = asyncio.create_task(watch())
+    start = head("POST /users HTTP/1.1", "Content-Type: application/json", length)
+    answers = await asyncio.gather(*(exchange(running, start, *pieces_of(b"[", chunked=chunked)) for _ in range(6)))
+    done.set()
+    await watching
+
+    print(f"chunked {chunked}: six bodies of 16 MiB cost {(largest - before) / _MEGABYTE:.1f} MiB")
+    for status, body in answers:
+        assert (status, json.loads(body)["code"]) == (413, "body_too_large")
+    assert largest - before < 24 * _MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("given", "statuses"),
+    [
+        (head("GET /users HTTP/1.1", "X-Big: " + "x" * 300_000), {431, 0, 200}),
+        (head("GET /users HTTP/1.1", *(f"X-{n}: {n}" for n in range(1_000))), {431, 0, 200}),
+        (b"GET /users HTTP/1.1\r\n\r\n", {400, 403}),
+        (head("GET /users HTTP/1.1", "Host: example.com"), {400, 403, 200}),
+        (head("GET /users HTTP/1.1", host="example.com"), {403}),
+        (head("GET /users HTTP/1.1", host=""), {400, 403}),
+        (head("GET /users HTTP/1.1", "Content-Length: -1"), {400}),
+        (head("POST /users HTTP/1.1", "Content-Length: 5", "Content-Length: 6"), {400}),
+        (head("POST /users HTTP/1.1", "Transfer-Encoding: nonsense"), {400, 501}),
+        (
+            head("POST /users HTTP/1.1", "Transfer-Encoding: chunked", "Content-Type: application/json") + b"zz\r\n",
+            {400},
+        ),
+        (head("GET /users HTTP/1.1", "If-None-Match: \xff\xfe", "X-Request-Id: \xff", "Accept: \xff"), {200}),
+        (head("GET /users/1 HTTP/1.1", "If-Match: \x01"), {400, 404}),
+        (head("GET /users HTTP/9.9"), {400, 505}),
+        (head("GET http://example.com/users HTTP/1.1"), {200, 400, 403}),
+        (head("OPTIONS * HTTP/1.1"), {200, 204, 400, 404, 405}),
+        (head("GET /\xff\xfe HTTP/1.1"), {400, 404}),
+        (head("GET /users?name=\xff HTTP/1.1"), {200, 400}),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", {400}),
+        (b"nonsense\r\n\r\n", {400}),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 0}),
+    ],
+    ids=range(20),
+)
+async def test_odd_requests_are_refused_and_the_next_is_served(
+    running: Service, given: bytes, statuses: set[int]
+) -> None:
+    status, body = await exchange(running, given)
+    after = await exchange(running, head("GET /health/live HTTP/1.1"))
+
+    assert status in statuses, body
+    assert after[0] == 200
+
+
+async def test_one_request_after_another_on_one_connection(running: Service) -> None:
+    """A failure never costs the connection that it happened on."""
+    async with running.client() as client:
+        bodies = [b"", b"{", b"\xff", b"[" * 1_000_000, json.dumps(ADA).encode()]
+        answers = [await client.post("/users", content=body, headers={"Content-Type": "text/json"}) for body in bodies]
+        answers += [
+            await client.post("/users", content=body, headers={"Content-Type": "application/json"})
+            for body in bodies[:3]
+        ]
+        answers.append(await client.get("/users"))
+
+    assert [answer.status_code for answer in answers] == [400, 415, 415, 413, 415, 400, 400, 400, 200]
