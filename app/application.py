@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
+from app.budget import log_connection_budget
 from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.developers.routes import DeveloperController
 from app.edge import serve
@@ -102,5 +104,6 @@ def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readi
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
         migrate=lambda: AlembicCommands(config).upgrade("head"),
         drain=readiness.drain,
+        budget=partial(log_connection_budget, settings),
         drain_seconds=settings.drain_seconds,
     )
