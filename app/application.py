@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlche
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
+from app.budget import log_connection_budget
 from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.developers.routes import DeveloperController
+from app.docs import describe_api, swagger_ui
 from app.edge import serve
 from app.embedded import available
 from app.errors import answer
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     passwords = Passwords()
     readiness = Readiness(reads)
     app = UserService(
-        route_handlers=[UserController, DeveloperController, HealthController],
+        route_handlers=[UserController, DeveloperController, HealthController, swagger_ui()],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
         dependencies={
             "transaction": Provide(provide_transaction),
@@ -72,7 +73,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
-        openapi_config=OpenAPIConfig(title="Users", version="1", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=describe_api(),
         lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size)],
         on_startup=[settle_garbage],
         # Advanced Alchemy disposes of the engine of a process' first application only.
@@ -102,5 +103,6 @@ def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readi
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
         migrate=lambda: AlembicCommands(config).upgrade("head"),
         drain=readiness.drain,
+        budget=partial(log_connection_budget, settings),
         drain_seconds=settings.drain_seconds,
     )

@@ -54,7 +54,7 @@ class HealthController(Controller):
     path = "/health"
     tags = ["Operations"]
 
-    @get("/live")
+    @get("/live", responses=problems())
     async def live(self) -> Answer[Health]:
         """Whether the process runs; never touches the database."""
         return Answer(Health(), headers=(NO_STORE,))

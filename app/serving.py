@@ -28,7 +28,7 @@ class Serving(GranianPlugin, CLIPlugin):
     On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
     """
 
-    __slots__ = ("access", "drain", "drain_seconds", "embedded_dir", "migrate")
+    __slots__ = ("access", "budget", "drain", "drain_seconds", "embedded_dir", "migrate")
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Serving(GranianPlugin, CLIPlugin):
         embedded_dir: Path | None,
         migrate: Callable[[], None],
         drain: Callable[[], None],
+        budget: Callable[[int], None],
         drain_seconds: float = 0,
     ) -> None:
         super().__init__()
@@ -44,6 +45,7 @@ class Serving(GranianPlugin, CLIPlugin):
         self.embedded_dir = embedded_dir
         self.migrate = migrate
         self.drain = drain
+        self.budget = budget
         self.drain_seconds = drain_seconds
 
     def on_cli_init(self, cli: Group) -> None:
@@ -69,6 +71,7 @@ class Serving(GranianPlugin, CLIPlugin):
         if self.embedded_dir:
             self.migrate()
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
+        self.budget(get_current_context().params["wc"])
         _logger.info("Docs at %s/schema, access is %s", address, self.access)
         _end_on_hangup()
         try:

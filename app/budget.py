@@ -1,0 +1,49 @@
+"""Budget: how many connections all workers may open, and how many the server has for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.database import configure_database, database_url
+from app.settings import Settings
+
+_logger = logging.getLogger(__name__)
+_PATIENCE = 3.0
+_ALLOWED = text(
+    "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM pg_settings"
+    " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+)
+
+
+def log_connection_budget(settings: Settings, workers: int) -> None:
+    """Log the sum at start-up. A server that does not answer costs three seconds and stops nothing."""
+    each = settings.db_pool_size + settings.db_max_overflow
+    needed = workers * each
+    some = f"{workers} worker{'' if workers == 1 else 's'}"
+    total = f"{some} x ({settings.db_pool_size} + {settings.db_max_overflow}) = {needed} connections at most"
+    if database_url(settings).transaction_pooling:
+        _logger.info("%s, to the pooler", total)
+        return
+    try:
+        allowed = asyncio.run(_allowed(configure_database(settings).get_engine()))
+    except Exception:
+        _logger.warning("%s; the database does not answer yet", total)
+        return
+    if needed <= allowed:
+        _logger.info("%s, the database allows %s", total, allowed)
+    else:
+        advice = "lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise max_connections"
+        _logger.warning("%s, but the database allows only %s: %s", total, allowed, advice)
+
+
+async def _allowed(engine: AsyncEngine) -> int:
+    """What `max_connections` leaves to ordinary users."""
+    try:
+        async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
+            return int((await connection.execute(_ALLOWED)).scalar_one())
+    finally:
+        await engine.dispose()

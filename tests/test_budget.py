@@ -1,0 +1,60 @@
+"""Budget: the log says at start-up whether the connections of all workers fit."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import msgspec
+import pytest
+from anyio import to_thread
+
+from app.budget import log_connection_budget
+from app.database_url import DatabaseUrl, parse_database_url
+from app.settings import Settings
+
+ADVICE = "lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise max_connections"
+
+
+async def told(caplog: pytest.LogCaptureFixture, settings: Settings, workers: int) -> tuple[str, str]:
+    logger = logging.getLogger("app.budget")
+    logger.addHandler(caplog.handler)
+    with caplog.at_level("INFO", logger="app.budget"):
+        await to_thread.run_sync(log_connection_budget, settings, workers)
+    logger.removeHandler(caplog.handler)
+    return caplog.records[-1].levelname, caplog.records[-1].getMessage()
+
+
+async def test_connections_that_fit_are_a_matter_of_record(
+    caplog: pytest.LogCaptureFixture, database: DatabaseUrl
+) -> None:
+    level, line = await told(caplog, Settings(database_url=database, db_pool_size=2, db_max_overflow=1), 3)
+
+    assert level == "INFO"
+    assert re.fullmatch(r"3 workers x \(2 \+ 1\) = 9 connections at most, the database allows \d+", line)
+
+
+async def test_connections_that_do_not_fit_are_a_warning(
+    caplog: pytest.LogCaptureFixture, database: DatabaseUrl
+) -> None:
+    level, line = await told(caplog, Settings(database_url=database, db_pool_size=1_000, db_max_overflow=1_000), 999)
+
+    assert level == "WARNING"
+    assert line.startswith("999 workers x (1000 + 1000) = 1998000 connections at most, but the database allows only ")
+    assert line.endswith(f": {ADVICE}")
+
+
+async def test_a_database_that_is_down_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = parse_database_url("postgresql://ann:s3cret@127.0.0.1:1/x")
+
+    line = await told(caplog, Settings(database_url=nowhere), 2)
+
+    assert line == ("WARNING", "2 workers x (5 + 10) = 30 connections at most; the database does not answer yet")
+
+
+async def test_a_pooler_is_not_asked(caplog: pytest.LogCaptureFixture, database: DatabaseUrl) -> None:
+    pooled = msgspec.structs.replace(database, transaction_pooling=True)
+
+    line = await told(caplog, Settings(database_url=pooled), 2)
+
+    assert line == ("INFO", "2 workers x (5 + 10) = 30 connections at most, to the pooler")

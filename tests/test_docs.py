@@ -1,0 +1,92 @@
+"""Docs: a document that is true, and pages that load nothing from another host."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from app.database import ROOT
+from tests.problems import problem, problem_of
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> Any:
+    return (await client.get("/schema/openapi.json")).json()
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/"])
+async def test_the_page_names_no_other_host(client: httpx.AsyncClient, path: str) -> None:
+    page = await client.get(path)
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert re.findall(r'(?:src|href)="(.*?)"', page.text)
+    assert "//" not in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'self';")
+
+
+async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient) -> None:
+    page = await client.get("/schema")
+
+    for path in re.findall(r'(?:src|href)="(.*?)"', page.text):
+        loaded = await client.get(path)
+
+        assert (loaded.status_code, path.startswith("/schema/")) == (200, True)
+        assert loaded.headers["content-type"].split(";")[0] in ("text/css", "text/javascript", "image/png")
+
+
+@pytest.mark.parametrize("path", ["/schema/nothing", "/schema/nothing.json", "/schema/assets/nothing.js"])
+async def test_a_page_that_is_not_there_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert problem_of(answer) == problem(404, "not_found", "Not Found")
+
+
+async def test_the_document_says_what_this_is(document: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert (document["openapi"], document["info"]["title"], document["info"]["version"]) == ("3.1.0", "Users", version)
+    assert "RFC 9457" in document["info"]["description"]
+
+
+async def test_every_route_is_in_the_document(app: Litestar, document: dict[str, Any]) -> None:
+    served = {
+        (route.path_format, method.lower())
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and not route.path.startswith("/schema")
+        for method in route.methods
+        if method != "OPTIONS"
+    }
+
+    assert served == {(path, method) for path, item in document["paths"].items() for method in item}
+
+
+async def test_every_operation_is_described_and_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert " " in operation["summary"]
+            errors = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+            assert {"403", "500"} <= set(errors)
+            for answer in errors.values():
+                assert list(answer["content"]) == ["application/problem+json"]
+                schema = answer["content"]["application/problem+json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/Problem"}
+
+
+async def test_no_schema_shows_a_hash_and_only_bodies_a_password(document: dict[str, Any]) -> None:
+    holding = {name for name, schema in document["components"]["schemas"].items() if "password" in str(schema)}
+
+    assert holding == {"UserCreate"}
+    assert "hashed" not in str(document)
+    assert not [name for name in document["components"]["schemas"] if not name.isalnum()]
+
+
+async def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+
+    assert len(set(names)) == len(names)
