@@ -16,6 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
+from app.commands import Commands
 from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.developers.routes import DeveloperController
 from app.edge import serve
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     readiness = Readiness(reads)
     app = UserService(
         route_handlers=[UserController, DeveloperController, HealthController],
-        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
+        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reads": provide(reads),
