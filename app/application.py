@@ -16,6 +16,7 @@ from litestar.types import Receive, Scope, Send
 
 from app.bodies import JsonBody
 from app.budget import log_connection_budget
+from app.commands import Commands
 from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.developers.routes import DeveloperController
 from app.docs import describe_api, swagger_ui
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     readiness = Readiness(reads)
     app = UserService(
         route_handlers=[UserController, DeveloperController, HealthController, swagger_ui()],
-        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness)],
+        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reads": provide(reads),

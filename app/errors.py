@@ -93,7 +93,7 @@ def problem_body(problem: Problem) -> bytes:
 def report(problem: Problem, error: BaseException, **where: str) -> None:
     """Log a failure of ours: a defect with its frames, an outage in one short line."""
     if isinstance(problem, Unavailable):
-        cause = describe(_root(error))["exception"]
+        cause = describe(root_of(error))["exception"]
         _log.warning("unavailable", status=problem.status, code=problem.code, cause=cause, **where)
     else:
         _log.error("defect", status=problem.status, code=problem.code, **where, **describe(error))
@@ -138,7 +138,7 @@ def _field_error(item: dict[str, Any]) -> FieldError:
 
 
 def _from_database(error: BaseException) -> Problem | None:
-    root = _root(error)
+    root = root_of(error)
     if isinstance(root, PoolTimeout):
         return Unavailable("No database connection became free in time", code="pool_timeout")
     if isinstance(root, PostgresError):
@@ -162,7 +162,7 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     return None
 
 
-def _root(error: BaseException) -> BaseException:
+def root_of(error: BaseException) -> BaseException:
     """The driver's exception below the wrappings of SQLAlchemy and Advanced Alchemy."""
     found: BaseException | None = error
     while found is not None:

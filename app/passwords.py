@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+import bcrypt
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.problems import Unavailable
@@ -18,6 +20,13 @@ T = TypeVar("T")
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+_ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=19\$m=\d{1,8},t=\d{1,3},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}"
+)
+# Up to 2^16 rounds, which take some seconds.
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}")
 
 
 def _cores() -> int:
@@ -62,8 +71,23 @@ class Passwords:
         self._pool.shutdown(wait=False)
 
 
+def check_hash(text: str) -> None:
+    """Accept what `verify` understands, at a cost that can be borne. Raises: ValueError."""
+    if _BCRYPT.fullmatch(text):
+        return
+    try:
+        cost = extract_parameters(text)
+    except InvalidHashError:
+        raise ValueError("not an argon2 or bcrypt hash") from None
+    if not _ARGON2.fullmatch(text) or cost.memory_cost > 2**20 or cost.time_cost > 16 or cost.parallelism > 16:
+        raise ValueError("not an argon2 hash of at most 1 GiB, 16 passes and 16 lanes")
+
+
 def _matches(hashed: str, password: str) -> bool:
     try:
+        if hashed.startswith("$2"):
+            # Those who made the hash never saw more than 72 bytes; the library no longer cuts them off itself.
+            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
         return _hasher.verify(hashed, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, ValueError):
         return False

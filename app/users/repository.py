@@ -84,6 +84,12 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         await self.session.flush()
         return _row(user)
 
+    async def set_password(self, user_id: int, hashed_password: str) -> None:
+        """Store another hash. Raises: Missing."""
+        user = await locked(self.session, User, user_id, expected=None, noun="User")
+        user.hashed_password = hashed_password
+        await self.session.flush()
+
     async def remove(self, user_id: int, *, expected: frozenset[int] | None) -> None:
         """Delete a user, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
         await self.session.delete(await locked(self.session, User, user_id, expected=expected, noun="User"))

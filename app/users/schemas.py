@@ -21,6 +21,15 @@ class UserCreate(Struct, forbid_unknown_fields=True):
         return f"UserCreate(name={self.name!r}, email={self.email!r})"
 
 
+class UserPassword(Struct, forbid_unknown_fields=True):
+    """A new password. Its `repr` leaves it out."""
+
+    password: Password
+
+    def __repr__(self) -> str:
+        return "UserPassword()"
+
+
 class UserUpdate(Struct, forbid_unknown_fields=True):
     """What may change; what is left out stays."""
 

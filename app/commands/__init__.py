@@ -1,0 +1,30 @@
+"""Commands: `litestar users ...` and `litestar developers ...`, on the engine of the service."""
+
+from __future__ import annotations
+
+from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
+from click import Group
+from litestar.plugins import CLIPlugin
+
+from app.commands.exporting import export_command
+from app.commands.importing import import_command
+from app.commands.people import people_commands
+from app.commands.resources import DEVELOPERS, USERS
+from app.commands.work import Work
+
+
+class Commands(CLIPlugin):
+    """Hands the service's engine to the commands."""
+
+    __slots__ = ("_config",)
+
+    def __init__(self, config: SQLAlchemyAsyncConfig) -> None:
+        self._config = config
+
+    def on_cli_init(self, cli: Group) -> None:
+        work = Work(self._config)
+        for resource, others in ((USERS, people_commands(work)), (DEVELOPERS, [])):
+            group = Group(resource.name, help=f"Manage {resource.name}.")
+            for command in (import_command(work, resource), export_command(work, resource), *others):
+                group.add_command(command)
+            cli.add_command(group)

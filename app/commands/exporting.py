@@ -1,0 +1,70 @@
+"""Exporting: `export`, alike for every resource."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.commands.resources import Resource
+from app.commands.work import Command, Failure, Work
+from app.records import Format, encoder
+from app.staging import driver_of
+
+FORMAT = click.Option(
+    ["--format", "style"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
+)
+_FETCH = 2_000
+"""Rows that are in memory at a time."""
+
+
+def export_command(work: Work, resource: Resource) -> click.Command:
+    def export(file: str, style: Format | None, with_hashes: bool = False) -> None:
+        columns = resource.exported + (resource.secret if with_hashes else ())
+        chosen = style or style_of(file)
+        with _created(file) as out:
+            work.run(lambda engine: _export(engine, resource.name, columns, chosen, out))
+
+    flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
+    return Command(
+        "export",
+        callback=export,
+        help=f"Export {resource.name} as CSV with a header, or as JSON lines, to a file or standard output.",
+        params=[click.Argument(["file"], metavar="FILE|-", default="-"), FORMAT, *(flags if resource.secret else [])],
+    )
+
+
+async def _export(engine: AsyncEngine, table: str, columns: tuple[str, ...], style: Format, out: BinaryIO) -> None:
+    """Write every row as of one moment, with a cursor of the server."""
+    beginning, encode = encoder(style, columns)
+    out.write(beginning)
+    async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
+        await driver.execute("SET LOCAL statement_timeout = 0")
+        cursor = await driver.cursor(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608  # our own names
+        while rows := await cursor.fetch(_FETCH):
+            out.write(encode(rows))
+    out.flush()
+
+
+def style_of(file: str) -> Format:
+    match Path(file).suffix.lower():
+        case ".csv":
+            return "csv"
+        case ".jsonl" | ".ndjson":
+            return "jsonl"
+    raise click.UsageError("--format csv or --format jsonl is needed where the name of the file does not tell")
+
+
+def _created(file: str) -> AbstractContextManager[BinaryIO]:
+    """Open a file that nobody else may read: it holds addresses, and perhaps hashes."""
+    if file == "-":
+        return nullcontext(sys.stdout.buffer)
+    try:
+        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}") from None

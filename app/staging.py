@@ -1,0 +1,99 @@
+"""Staging: rows go by COPY into a temporary table, and from there into their own, whatever is there already."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+OnConflict = Literal["fail", "skip", "update"]
+
+_PATIENCE = 86_400.0
+"""Seconds that one statement on staged rows may take: there may be millions."""
+
+_CREATE = """
+CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT 0::bigint AS line, {columns} FROM {table} WITH NO DATA
+"""
+_TAKEN = """
+SELECT place FROM unnest($1::text[]) WITH ORDINALITY AS given (email, place)
+WHERE EXISTS (SELECT FROM {table} t WHERE lower(t.email) = lower(given.email))
+"""
+_CONFLICTS = """
+SELECT count(*), min(line) FROM
+  (SELECT line, lower(email) AS key, row_number() OVER (PARTITION BY lower(email) ORDER BY line) AS nth FROM staged) s
+WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE lower(t.email) = s.key)
+"""
+_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
+_SKIP = """
+WITH done AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM staged ORDER BY line ON CONFLICT DO NOTHING
+  RETURNING 1) SELECT count(*), 0 FROM done
+"""
+# Of two rows with one address the later counts. A row that says what is stored changes nothing, not even the version.
+_UPDATE = """
+WITH latest AS (SELECT DISTINCT ON (lower(email)) * FROM staged ORDER BY lower(email), line DESC), done AS (
+  INSERT INTO {table} AS stored ({columns}) SELECT {columns} FROM latest ORDER BY line
+  ON CONFLICT (lower(email)) DO UPDATE SET ({columns}, version) = ROW ({excluded}, stored.version + 1)
+  WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
+SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
+"""
+
+
+class Staging:
+    """Rows on their way into `table`, within one transaction at a time."""
+
+    def __init__(self, driver: asyncpg.Connection[asyncpg.Record], table: str, columns: Sequence[str]) -> None:
+        self._driver = driver
+        self._columns = columns
+        self._names = {
+            "table": table,
+            "columns": ", ".join(columns),
+            "stored": ", ".join(f"stored.{name}" for name in columns),
+            "excluded": ", ".join(f"excluded.{name}" for name in columns),
+        }
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """An empty temporary table, gone with the transaction: what it holds survives neither a crash nor a commit."""
+        async with self._driver.transaction():
+            await self._driver.execute("SET LOCAL statement_timeout = 0")
+            await self._driver.execute(_CREATE.format(**self._names))
+            yield
+
+    async def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Stage rows: each the number of its line, then its columns."""
+        await self._driver.copy_records_to_table(
+            "staged", records=rows, columns=["line", *self._columns], timeout=_PATIENCE
+        )
+
+    async def conflicts(self) -> tuple[int, int | None]:
+        """How many staged rows have an address that is stored or staged before, and the first one's line."""
+        return await self._pair(_CONFLICTS)
+
+    async def insert(self) -> None:
+        """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
+        async with self._driver.transaction():
+            await self._driver.execute(_INSERT.format(**self._names), timeout=_PATIENCE)
+
+    async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
+        """Insert the staged rows that are new; skip or update the others. How many were inserted and updated."""
+        return await self._pair(_UPDATE if on_conflict == "update" else _SKIP)
+
+    async def taken(self, emails: Sequence[str]) -> frozenset[int]:
+        """The places of addresses that are stored already."""
+        found = await self._driver.fetch(_TAKEN.format(**self._names), emails)
+        return frozenset(record[0] - 1 for record in found)
+
+    async def _pair(self, statement: str) -> tuple[Any, Any]:
+        record = await self._driver.fetchrow(statement.format(**self._names), timeout=_PATIENCE)
+        assert record is not None  # noqa: S101  # an aggregate always gives a row
+        return record[0], record[1]
+
+
+@asynccontextmanager
+async def driver_of(engine: AsyncEngine) -> AsyncIterator[Any]:
+    """The driver's own connection, lent by the pool; whoever borrows it begins and commits."""
+    async with engine.connect() as connection:
+        yield (await connection.get_raw_connection()).driver_connection
