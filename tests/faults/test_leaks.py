@@ -57,7 +57,7 @@ async def _provoke(client: httpx.AsyncClient, postgres: PrivatePostgres, proxy: 
 async def test_nothing_leaks_whatever_breaks(postgres: PrivatePostgres, proxy: Proxy, echo: str) -> None:
     settings = {"DB_ECHO": echo, "LOG_LEVEL": "debug", "LOG_REQUESTS": "true", "LITESTAR_DEBUG": "1"}
     url = proxy.text.replace("postgres@", "postgres:Geheim-Passwort-1@")
-    async with service(url, "--debug", DB_STATEMENT_TIMEOUT="1", **settings) as running:
+    async with service(url, DB_STATEMENT_TIMEOUT="1", **settings) as running:
         async with running.client() as client:
             answers = await _provoke(client, postgres, proxy)
             await asyncio.sleep(0.2)
