@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -94,7 +95,7 @@ async def _ask(client: httpx.AsyncClient, number: int) -> int | str:
 
 
 async def test_two_thousand_requests_through_pgbouncer(postgres: PrivatePostgres) -> None:
-    limits = {"DB_STATEMENT_TIMEOUT": "2", "LOG_LEVEL": "warning"}
+    limits: dict[str, Any] = {"DB_STATEMENT_TIMEOUT": "2", "LOG_LEVEL": "warning"}
     async with pgbouncer(postgres.port) as port:
         url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres?prepared_statement_cache_size=0"
         async with service(url, workers=2, **limits) as running, running.client() as client:
