@@ -1,4 +1,4 @@
-"""Services: the service in the test's own process, or as the real processes that `litestar run` starts."""
+"""Services: the service in the test's own process, or as the real processes of Granian and `litestar run`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def service_in_process(database: str, **settings: Any) -> AsyncIterator[ht
 
 
 class Service:
-    """The processes of one `litestar run`."""
+    """The processes of one service."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
         self.process = process
@@ -64,11 +64,19 @@ class Service:
 
 
 @asynccontextmanager
-async def service(database: str, *arguments: str, **environment: str) -> AsyncIterator[Service]:
-    """`litestar run` with these settings, until it is ready; killed with all its workers afterwards."""
+async def service(
+    database: str, *, workers: int = 1, by_litestar: bool = False, **environment: Any
+) -> AsyncIterator[Service]:
+    """The service with these settings, once it answers; killed with all its workers afterwards.
+
+    `by_litestar` runs it as `litestar run` does, whose parent process imports everything too; else as Granian alone.
+    """
     port = free_port()
-    command = [str(Path(sys.executable).with_name("litestar")), "--app", "app:create_app"]
-    command += ["run", "--host", "127.0.0.1", "--port", str(port), *arguments]
+    programs = Path(sys.executable).parent
+    command = [str(programs / "granian"), "--interface", "asgi", "--factory", "app:create_app", "--http", "1"]
+    if by_litestar:
+        command = [str(programs / "litestar"), "--app", "app:create_app", "run"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers" if not by_litestar else "-W", str(workers)]
     settings = {"DATABASE_URL": database, "LOG_FORMAT": "json", "PYTHONUNBUFFERED": "1", **environment}
     with tempfile.TemporaryDirectory(prefix="service-", dir="/tmp") as folder:
         log = Path(folder) / "log"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import struct
+from typing import Any
 
 import asyncpg
 
@@ -35,7 +36,12 @@ async def _ask(running: Service, number: int) -> asyncio.StreamWriter:
 
 
 async def test_three_hundred_that_leave_cost_nothing(postgres: PrivatePostgres) -> None:
-    limits = {"DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "1", "DB_POOL_TIMEOUT": "2", "DB_STATEMENT_TIMEOUT": "2"}
+    limits: dict[str, Any] = {
+        "DB_POOL_SIZE": "4",
+        "DB_MAX_OVERFLOW": "1",
+        "DB_POOL_TIMEOUT": "2",
+        "DB_STATEMENT_TIMEOUT": "2",
+    }
     async with service(postgres.text, **limits) as running, running.client() as client:
         await client.post("/users", json=ada(1))
         locked = await asyncpg.connect(postgres.text.replace("+asyncpg", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import asyncpg
 import httpx
@@ -55,9 +56,9 @@ async def _provoke(client: httpx.AsyncClient, postgres: PrivatePostgres, proxy: 
 
 @pytest.mark.parametrize("echo", ["false", "true"])
 async def test_nothing_leaks_whatever_breaks(postgres: PrivatePostgres, proxy: Proxy, echo: str) -> None:
-    settings = {"DB_ECHO": echo, "LOG_LEVEL": "debug", "LOG_REQUESTS": "true", "LITESTAR_DEBUG": "1"}
+    settings: dict[str, Any] = {"DB_ECHO": echo, "LOG_LEVEL": "debug", "LOG_REQUESTS": "true", "LITESTAR_DEBUG": "1"}
     url = proxy.text.replace("postgres@", "postgres:Geheim-Passwort-1@")
-    async with service(url, "--debug", DB_STATEMENT_TIMEOUT="1", **settings) as running:
+    async with service(url, DB_STATEMENT_TIMEOUT="1", **settings) as running:
         async with running.client() as client:
             answers = await _provoke(client, postgres, proxy)
             await asyncio.sleep(0.2)

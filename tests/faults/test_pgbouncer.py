@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -78,9 +79,9 @@ async def pgbouncer(target: int) -> AsyncIterator[int]:
 
 async def _ask(client: httpx.AsyncClient, number: int) -> int | str:
     """One of two thousand mixed requests; the text of an answer that should not be."""
-    if number % 50 == 0:
+    if number % 100 == 0:
         answer, expected = await client.post("/users", json=ada(f"-{number}")), 201
-    elif number % 50 == 1:
+    elif number % 100 == 1:
         answer, expected = await client.post("/users", json=ada(number % 8)), 409
     elif number % 4 == 0:
         answer, expected = await client.patch(f"/users/{number % 8 + 1}", json={"name": f"{number}"}), 200
@@ -94,10 +95,10 @@ async def _ask(client: httpx.AsyncClient, number: int) -> int | str:
 
 
 async def test_two_thousand_requests_through_pgbouncer(postgres: PrivatePostgres) -> None:
-    limits = {"DB_STATEMENT_TIMEOUT": "5", "LOG_LEVEL": "warning"}
+    limits: dict[str, Any] = {"DB_STATEMENT_TIMEOUT": "2", "LOG_LEVEL": "warning"}
     async with pgbouncer(postgres.port) as port:
         url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres?prepared_statement_cache_size=0"
-        async with service(url, "-W", "2", **limits) as running, running.client() as client:
+        async with service(url, workers=2, **limits) as running, running.client() as client:
             for number in range(8):
                 assert (await client.post("/users", json=ada(number))).status_code == 201
             numbers = iter(range(2000))
@@ -121,9 +122,9 @@ async def test_two_thousand_requests_through_pgbouncer(postgres: PrivatePostgres
             output = running.output()
 
     print(f"2000 requests in {took:.1f} s: {dict(Counter(answers))}, {len(servers)} servers")
-    assert dict(Counter(answers)) == {200: 1920, 201: 40, 409: 40}
+    assert dict(Counter(answers)) == {200: 1960, 201: 20, 409: 20}
     assert 0 < len(servers) <= _SERVERS
     for answer, seconds in late:
         assert_unavailable(answer, "statement_timeout")
-        assert 4.9 < seconds < 6
+        assert 1.9 < seconds < 3
     assert output.count('"level": "warning"') == 2, output

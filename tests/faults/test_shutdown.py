@@ -16,9 +16,9 @@ _OURS = "SELECT FROM pg_stat_activity WHERE application_name = 'litestar-users'"
 _WAITING = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-async def test_a_service_that_ends_finishes_what_it_began(postgres: PrivatePostgres, workers: str) -> None:
-    async with service(postgres.text, "-W", workers, DRAIN_SECONDS="1") as running:
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_service_that_ends_finishes_what_it_began(postgres: PrivatePostgres, workers: int) -> None:
+    async with service(postgres.text, workers=workers, by_litestar=True, DRAIN_SECONDS="1") as running:
         async with running.client() as client:
             await client.post("/users", json=ada(1))
         locked = await asyncpg.connect(postgres.text.replace("+asyncpg", ""))
