@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from advanced_alchemy.alembic.commands import AlembicCommands
 from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlchemyPlugin
@@ -25,8 +25,9 @@ from app.embedded import available
 from app.errors import answer
 from app.health import HealthController, Readiness
 from app.logs import configure_logs
+from app.metrics import Metrics, read_gauges, show_metrics
 from app.passwords import Passwords
-from app.pool import trimmed
+from app.pool import Pool, trimmed
 from app.reads import Reads
 from app.serving import Serving
 from app.settings import Settings, load_settings
@@ -41,11 +42,13 @@ class UserService(Litestar):
 
     settings: Settings
     limit: float
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
             local, log = self.settings.access == "local", self.settings.log_requests
-            await serve(super().__call__, scope, receive, send, local=local, log=log, limit=self.limit)
+            observe = self.metrics.observe
+            await serve(super().__call__, scope, receive, send, local=local, log=log, limit=self.limit, observe=observe)
         else:
             await super().__call__(scope, receive, send)
 
@@ -60,14 +63,17 @@ def create_app(settings: Settings | None = None) -> Litestar:
     reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
     passwords = Passwords()
     readiness = Readiness(reads)
+    pool = cast("Pool", config.get_engine().sync_engine.pool)
+    metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
-        route_handlers=[UserController, DeveloperController, HealthController, swagger_ui()],
+        route_handlers=[UserController, DeveloperController, HealthController, show_metrics, swagger_ui()],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reads": provide(reads),
             "passwords": provide(passwords),
             "readiness": provide(readiness),
+            "metrics": provide(metrics),
         },
         dto=JsonBody,
         return_dto=None,
@@ -75,13 +81,14 @@ def create_app(settings: Settings | None = None) -> Litestar:
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=describe_api(),
-        lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size)],
+        lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size), metrics.share],
         on_startup=[settle_garbage],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     app.settings = settings
     app.limit = limit
+    app.metrics = metrics
     return app
 
 

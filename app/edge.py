@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
@@ -28,9 +28,20 @@ _PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
 _REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
 _LATE = Unavailable()
 
+Observe = Callable[[str, str | None, int, float], None]
+"""Is told of each answer: method, route, status and the seconds until it started."""
+
 
 async def serve(
-    app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send, *, local: bool, log: bool, limit: float
+    app: ASGIApp,
+    scope: HTTPScope,
+    receive: Receive,
+    send: Send,
+    *,
+    local: bool,
+    log: bool,
+    limit: float,
+    observe: Observe,
 ) -> None:
     """Run `app` for one request.
 
@@ -48,7 +59,7 @@ async def serve(
             proxied = True
     current = given.decode() if given and _WELL_FORMED.fullmatch(given) else str(uuid7())
     request_id.set(current)
-    stamped = _stamped(send, (b"x-request-id", current.encode()))
+    stamped = _stamped(send, (b"x-request-id", current.encode()), scope, observe)
     if log:
         stamped = _logged(stamped, scope)
     if local and (proxied or not is_local((scope["client"] or ("",))[0], host)):
@@ -83,11 +94,14 @@ def is_local(client: str, host: bytes) -> bool:
     return bool(mapped.is_loopback) and _LOCAL_HOST.fullmatch(host) is not None
 
 
-def _stamped(send: Send, stamp: tuple[bytes, bytes]) -> Send:
+def _stamped(send: Send, stamp: tuple[bytes, bytes], scope: HTTPScope, observe: Observe) -> Send:
+    began, method = time.perf_counter(), scope["method"]
+
     # Not a coroutine of its own: it hands on the one that it gets.
     def stamped(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], stamp]
+            observe(method, scope.get("path_template"), message["status"], time.perf_counter() - began)
         return send(message)
 
     return cast("Send", stamped)

@@ -46,8 +46,8 @@ class Passwords:
     def __init__(self, *, threads: int | None = None, queue: int = 128) -> None:
         workers = threads or _cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
-        self._limit = workers + queue
-        self._under_way = 0
+        self.limit = workers + queue
+        self.under_way = 0
 
     async def hash(self, password: str) -> str:
         """Hash `password` as Argon2id (RFC 9106). Takes about 50 ms of one thread, by design. Raises: Unavailable."""
@@ -58,13 +58,13 @@ class Passwords:
         return await self._run(_matches, hashed, password)
 
     async def _run(self, work: Callable[..., T], *args: str) -> T:
-        if self._under_way >= self._limit:
+        if self.under_way >= self.limit:
             raise Unavailable("Too many passwords are being hashed", code="overloaded")
-        self._under_way += 1
+        self.under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
     def close(self) -> None:
         """Let the threads end once their work is done."""

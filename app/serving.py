@@ -18,6 +18,7 @@ from litestar.plugins import CLIPlugin
 from litestar_granian import GranianPlugin
 
 from app import embedded
+from app.metrics import shared_folder
 
 _logger = logging.getLogger(__name__)
 
@@ -75,7 +76,8 @@ class Serving(GranianPlugin, CLIPlugin):
         _logger.info("Docs at %s/schema, access is %s", address, self.access)
         _end_on_hangup()
         try:
-            yield
+            with shared_folder():
+                yield
         finally:
             if self.embedded_dir:
                 embedded.stop(self.embedded_dir)
