@@ -157,9 +157,7 @@ def _answer(terminal: int, prompts: list[bytes]) -> bytes:
 
 
 async def test_a_pipe_that_is_closed_early_leaves_no_trace(shell: Shell, engine: AsyncEngine) -> None:
-    await run(
-        engine, "INSERT INTO users (name, email, hashed_password) SELECT 'n', i, 'x' FROM generate_series(1, 20000) i"
-    )
+    await run(engine, f"{ADD} FROM generate_series(1, 20000) i")
     process = shell.start("users", "export", "--format", "csv", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
 
