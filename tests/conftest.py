@@ -15,6 +15,7 @@ from app import create_app
 from app.database import Model
 from app.database_url import DatabaseUrl
 from app.settings import Settings
+from tests.commands import Shell
 from tests.databases import empty_database, engine_of, migrate
 
 
@@ -54,3 +55,9 @@ async def client(app: Litestar, engine: AsyncEngine) -> AsyncIterator[httpx.Asyn
     transport = httpx.ASGITransport(app=cast("Any", app), client=("127.0.0.1", 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+
+
+@pytest.fixture
+def shell(client: httpx.AsyncClient, database: DatabaseUrl) -> Shell:
+    """Runs commands, before empty tables."""
+    return Shell(database)

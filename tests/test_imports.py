@@ -1,0 +1,255 @@
+"""Imports and exports: every good record arrives once, every bad one is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import httpx
+import pytest
+from anyio import sleep, to_thread
+from argon2 import PasswordHasher
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.passwords import Passwords
+from app.users.model import User
+from tests.commands import Shell
+
+HEADER = "name,email,specialty\n"
+BCRYPT = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
+ARGON2 = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("correct horse")
+
+
+def rows(count: int) -> str:
+    return HEADER + "".join(f"N{n},n{n}@example.com,backend\n" for n in range(count))
+
+
+async def emails(client: httpx.AsyncClient, path: str = "/developers") -> list[str]:
+    page = (await client.get(path, params={"size": 100, "sort": "id"})).json()
+    return [item["email"] for item in page["items"]]
+
+
+async def summary(shell: Shell, *arguments: str, stdin: str | bytes) -> tuple[int, dict[str, int]]:
+    done = await shell.run(*arguments, "--json", stdin=stdin)
+    return done.exit_code, {name: count for name, count in json.loads(done.stdout).items() if count}
+
+
+async def test_thousands_of_records_come_in(shell: Shell, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "developers.csv").write_text(rows(25_000))
+
+    done = await shell.run("developers", "import", str(tmp_path / "developers.csv"))
+
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "25,000 read, 25,000 inserted, 0 updated, 0 skipped, 0 rejected\n",
+    )
+    assert (await client.get("/developers")).json()["total"] == 25_000
+
+
+@pytest.mark.parametrize("style", ["csv", "jsonl"])
+async def test_what_was_exported_can_be_imported(
+    shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, tmp_path: Path, style: str
+) -> None:
+    odd = {"name": 'Ann "A", of\nÅ', "email": "ann@example.com", "specialty": "=1+1;"}
+    await client.post("/developers", json=odd)
+    file = str(tmp_path / f"developers.{style}")
+    await shell.run("developers", "export", file)
+    await client.delete("/developers/1")
+
+    done = await shell.run("developers", "import", file)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    found = (await client.get("/developers/2")).json()
+    assert {**found, **odd} == found
+
+
+async def test_bad_records_are_named_and_the_others_come_in(
+    shell: Shell, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    given = b"".join(
+        (
+            HEADER.encode(),
+            b"Ann,ann@example.com,backend\n",
+            b"Bob,nobody,\n",
+            b"Cyd\n",
+            b'"Dan\nD.",dan@example.com,ops\n',
+            b"\xff,eve@example.com,ops\n",
+            b'"Fay"x,fay@example.com,ops\n',
+        )
+    )
+    rejects = tmp_path / "rejects.csv"
+
+    done = await shell.run("developers", "import", "-", "--format", "csv", "--rejects", str(rejects), stdin=given)
+
+    assert (done.exit_code, done.stdout) == (1, "6 read, 2 inserted, 0 updated, 0 skipped, 4 rejected\n")
+    assert list(csv.reader(rejects.read_text().splitlines())) == [
+        ["line", "reason"],
+        ["3", "email: not a valid email address; specialty: required"],
+        ["4", "has 1 fields, the header has 3"],
+        ["7", "name: must not contain a lone surrogate"],
+        ["8", "not valid CSV, up to line 8"],
+    ]
+    assert await emails(client) == ["ann@example.com", "dan@example.com"]
+
+
+async def test_bad_json_lines_are_named(shell: Shell, client: httpx.AsyncClient) -> None:
+    good = json.dumps({"name": " Ann ", "email": "ann@example.com", "specialty": "ops", "id": 7})
+    given = f'{good}\n\n{{"name": 7}}\nnonsense\n[]\n'
+
+    done = await shell.run("developers", "import", "-", "--format", "jsonl", stdin=given)
+
+    assert (done.exit_code, done.stdout) == (1, "4 read, 1 inserted, 0 updated, 0 skipped, 3 rejected\n")
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 3", "line 4", "line 5"]
+    assert (await client.get("/developers/1")).json()["name"] == "Ann"
+
+
+async def test_a_conflict_fails_all_and_names_the_line(shell: Shell, client: httpx.AsyncClient) -> None:
+    await client.post("/developers", json={"name": "N", "email": "N7@example.com", "specialty": "ops"})
+
+    done = await shell.run("developers", "import", "-", "--format", "csv", stdin=rows(12_000))
+
+    assert (done.exit_code, done.stderr) == (2, "Error: Nothing was imported: the address in line 9 is taken\n")
+    assert await emails(client) == ["N7@example.com"]
+
+
+@pytest.mark.parametrize(("on_conflict", "name", "tag"), [("skip", "Old", '"1"'), ("update", "N1 again", '"2"')])
+async def test_what_is_there_is_skipped_or_updated(
+    shell: Shell, client: httpx.AsyncClient, on_conflict: str, name: str, tag: str
+) -> None:
+    before = (
+        await client.post("/developers", json={"name": "Old", "email": "N1@example.com", "specialty": "backend"})
+    ).json()
+    given = rows(3) + "N1 again,n1@example.com,backend\nN2,n2@example.com,backend\n"
+
+    first = await summary(
+        shell, "developers", "import", "-", "--format", "csv", "--on-conflict", on_conflict, stdin=given
+    )
+    again = await summary(
+        shell, "developers", "import", "-", "--format", "csv", "--on-conflict", on_conflict, stdin=given
+    )
+
+    changed = {"updated": 1} if on_conflict == "update" else {}
+    assert first == (0, {"read": 5, "inserted": 2, **changed, "skipped": 3 - len(changed)})
+    assert again == (0, {"read": 5, "skipped": 5})
+    after = await client.get("/developers/1")
+    assert (after.json()["name"], after.headers["etag"]) == (name, tag)
+    assert after.json()["created_at"] == before["created_at"]
+    assert (await client.get("/developers")).json()["total"] == 3
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "skip", "update"])
+async def test_a_dry_run_tells_and_changes_nothing(shell: Shell, client: httpx.AsyncClient, on_conflict: str) -> None:
+    await client.post("/developers", json={"name": "Old", "email": "n1@example.com", "specialty": "ops"})
+
+    done = await shell.run(
+        "developers", "import", "-", "--format", "csv", "--on-conflict", on_conflict, "--dry-run", stdin=rows(3)
+    )
+
+    told = {
+        "fail": (2, "Error: Nothing was imported: the address in line 3 is taken\n"),
+        "skip": (0, ""),
+        "update": (0, ""),
+    }
+    assert (done.exit_code, done.stderr) == told[on_conflict]
+    assert await emails(client) == ["n1@example.com"]
+
+
+async def test_users_come_in_with_hashes_or_passwords(shell: Shell, engine: AsyncEngine) -> None:
+    given = "".join(
+        json.dumps({"name": name, "email": f"{name}@example.com", **secret}) + "\n"
+        for name, secret in {
+            "argon2": {"hashed_password": ARGON2},
+            "bcrypt": {"hashed_password": BCRYPT},
+            "password": {"password": "correct horse"},
+            "neither": {},
+            "plain": {"hashed_password": "correct horse"},
+            "costly": {"hashed_password": ARGON2.replace("m=64", "m=99999999")},
+            "short": {"password": "hunter2"},
+        }.items()
+    )
+
+    done = await shell.run("users", "import", "-", "--format", "jsonl", stdin=given)
+
+    assert (done.exit_code, done.stdout) == (1, "7 read, 3 inserted, 0 updated, 0 skipped, 4 rejected\n")
+    assert "hunter2" not in done.output
+    assert "correct horse" not in done.output
+    async with engine.connect() as connection:
+        found = await connection.execute(select(User.name, User.hashed_password))
+        stored = {row.name: row.hashed_password for row in found}
+    assert (stored["argon2"], stored["bcrypt"]) == (ARGON2, BCRYPT)
+    passwords = Passwords()
+    for hashed in stored.values():
+        assert [await passwords.verify(text, hashed) for text in ("correct horse", "wrong horse")] == [True, False]
+    passwords.close()
+
+
+async def test_hashes_are_exported_only_when_asked_for(shell: Shell) -> None:
+    await shell.run(
+        "users", "import", "-", "--format", "csv", stdin=f"name,email,hashed_password\nAda,ada@example.com,{BCRYPT}\n"
+    )
+
+    without = await shell.run("users", "export", "--format", "csv")
+    with_hashes = await shell.run("users", "export", "--format", "jsonl", "--with-hashes")
+
+    assert without.stdout.splitlines()[0] == "id,name,email,created_at"
+    assert "$2b$" not in without.stdout
+    assert json.loads(with_hashes.stdout)["hashed_password"] == BCRYPT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "told"),
+    [
+        (["-", "--format", "csv"], "name,email\n", "the first line must name the columns; missing: specialty"),
+        (["-", "--format", "csv"], "", "the first line must name the columns; missing: name, email, specialty"),
+        (["-", "--format", "csv"], "name,email,specialty,age\n", "the first line may name each of these columns once"),
+        (["-"], "", "--format csv or --format jsonl is needed"),
+        (["nowhere.csv"], "", "nowhere.csv: No such file or directory"),
+    ],
+)
+async def test_what_cannot_be_read_at_all_is_a_failure(
+    shell: Shell, arguments: list[str], given: str, told: str
+) -> None:
+    done = await shell.run("developers", "import", *arguments, stdin=given)
+
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_an_interrupted_import_is_completed_by_another(
+    shell: Shell, client: httpx.AsyncClient, number: signal.Signals
+) -> None:
+    given = rows(25_000).encode()
+    command = ("developers", "import", "-", "--format", "csv", "--on-conflict", "skip")
+    process = shell.start(*command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+
+    def feed() -> None:
+        assert process.stdin is not None
+        process.stdin.write(given[:600_000])
+        process.stdin.flush()
+
+    await to_thread.run_sync(feed)
+    total: Any = 0
+    for _ in range(400):
+        total = (await client.get("/developers")).json()["total"]
+        if total:
+            break
+        await sleep(0.05)
+    process.send_signal(number)
+    # What waits for input ends with it.
+    process.stdin.close()
+    await to_thread.run_sync(process.wait)
+    stored = (await client.get("/developers")).json()["total"]
+
+    again = await summary(shell, *command, stdin=given)
+
+    assert 0 < total <= stored < 25_000
+    assert again == (0, {"read": 25_000, "inserted": 25_000 - stored, "skipped": stored})
+    assert (await client.get("/developers")).json()["total"] == 25_000

@@ -1,0 +1,130 @@
+"""Isolation: what READ COMMITTED lets through is refused, run again, and right in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import httpx
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.database import configure_database
+from app.database_url import DatabaseUrl
+from app.developers.model import Developer
+from app.errors import to_problem
+from app.isolation import Level, run_isolated
+from app.settings import Settings
+
+LEAD = "lead"
+
+
+@pytest.fixture
+async def service_engine(client: httpx.AsyncClient, database: DatabaseUrl) -> AsyncIterator[AsyncEngine]:
+    """The service's own engine, on a database with two developers who may each lead."""
+    for name in ("ann", "bob"):
+        await client.post("/developers", json={"name": name, "email": f"{name}@example.com", "specialty": LEAD})
+    engine = configure_database(Settings(database_url=database)).get_engine()
+    yield engine
+    await engine.dispose()
+
+
+class StepDown:
+    """Stops leading while another still does: right alone, wrong when two do it at once (write skew)."""
+
+    def __init__(self, together: asyncio.Barrier) -> None:
+        self.together = together
+        self.runs = 0
+
+    async def __call__(self, session: AsyncSession, name: str) -> bool:
+        self.runs += 1
+        leads = await session.scalar(select(func.count()).where(Developer.specialty == LEAD))
+        if self.runs <= 2:
+            # Both have looked before either writes.
+            await self.together.wait()
+        if leads == 1:
+            return False
+        developer = (await session.scalars(select(Developer).where(Developer.name == name))).one()
+        developer.specialty = "none"
+        await session.flush()
+        return True
+
+
+async def step_down(engine: AsyncEngine, level: Level) -> tuple[list[bool], int]:
+    """Who could, and how often was it tried, when both try at once?"""
+    step = StepDown(asyncio.Barrier(2))
+    done = await asyncio.gather(
+        *(run_isolated(engine, partial(step, name=name), level=level) for name in ("ann", "bob"))
+    )
+    return sorted(done), step.runs
+
+
+async def leads(client: httpx.AsyncClient) -> int:
+    return int((await client.get("/developers", params={"specialty": LEAD})).json()["total"])
+
+
+async def test_read_committed_lets_both_step_down(client: httpx.AsyncClient, service_engine: AsyncEngine) -> None:
+    assert await step_down(service_engine, "READ COMMITTED") == ([True, True], 2)
+    assert await leads(client) == 0
+
+
+async def test_serializable_lets_one_try_again_and_find_itself_alone(
+    client: httpx.AsyncClient, service_engine: AsyncEngine
+) -> None:
+    done, runs = await step_down(service_engine, "SERIALIZABLE")
+
+    assert (done, runs) == ([False, True], 3)
+    assert await leads(client) == 1
+
+
+async def test_a_deadlock_is_tried_again(client: httpx.AsyncClient, service_engine: AsyncEngine) -> None:
+    together = asyncio.Barrier(2)
+    runs = 0
+
+    async def lock(session: AsyncSession, first: int, second: int) -> None:
+        nonlocal runs
+        runs += 1
+        await session.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+        await session.get(Developer, first, with_for_update=True)
+        if runs <= 2:
+            await together.wait()
+        await session.get(Developer, second, with_for_update=True)
+
+    await asyncio.gather(
+        run_isolated(service_engine, lambda session: lock(session, 1, 2), level="READ COMMITTED"),
+        run_isolated(service_engine, lambda session: lock(session, 2, 1), level="READ COMMITTED"),
+    )
+
+    assert runs == 3
+
+
+@pytest.mark.parametrize(("state", "runs"), [("40001", 3), ("40P01", 3), ("22012", 1)])
+async def test_attempts_are_bounded_and_only_conflicts_are_tried_again(
+    service_engine: AsyncEngine, state: str, runs: int
+) -> None:
+    seen = 0
+
+    async def fail(session: AsyncSession) -> None:
+        nonlocal seen
+        seen += 1
+        await session.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$"))
+
+    with pytest.raises(DBAPIError) as caught:
+        await run_isolated(service_engine, fail, attempts=3)
+
+    assert seen == runs
+    assert to_problem(caught.value).status == (503 if state.startswith("40") else 500)
+
+
+async def test_the_level_ends_with_the_work(service_engine: AsyncEngine) -> None:
+    async def level(session: AsyncSession) -> str:
+        return str(await session.scalar(text("SHOW transaction_isolation")))
+
+    found = [await run_isolated(service_engine, level, level=name) for name in ("REPEATABLE READ", "SERIALIZABLE")]
+    async with AsyncSession(service_engine) as session:
+        found.append(await level(session))
+
+    assert found == ["repeatable read", "serializable", "read committed"]
