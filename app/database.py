@@ -161,11 +161,6 @@ def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> No
                 # Where one has died in silence the others have too: renew them without asking each.
                 raise InvalidatePoolError from error
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def doubt(_connection: Any, _record: Any, error: Any) -> None:
-        if not isinstance(error, DisconnectionError):
-            pool().doubt()
-
     @event.listens_for(engine.sync_engine, "close")
     def abort(connection: Any, _record: Any) -> None:
         """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""

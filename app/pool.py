@@ -54,7 +54,6 @@ class Pool(AsyncAdaptedQueuePool):
         self._waiting = 0
         """How many are in SQLAlchemy's own queue, before those who take turns."""
         self._least_idle = 0
-        self._doubted_at = 0.0
 
     async def lend(self) -> PoolProxiedConnection:
         """A connection for a short while, in turn. Cheap where no I/O is needed to have one.
@@ -153,13 +152,9 @@ class Pool(AsyncAdaptedQueuePool):
         self._pass_on(record)
 
     def is_fresh(self, record: Any) -> bool:
-        """Whether a connection is new or was used a moment ago, and none has failed since."""
+        """Whether a connection is new or was used a moment ago."""
         used_at = record.info.get("used_at")
-        return used_at is None or used_at > max(time.monotonic() - FRESH, self._doubted_at)
-
-    def doubt(self) -> None:
-        """Ask every connection before its next use: another one has failed."""
-        self._doubted_at = time.monotonic()
+        return used_at is None or used_at > time.monotonic() - FRESH
 
     def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection
