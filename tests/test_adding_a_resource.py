@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs/adding-a-resource.md"
 _BLOCK = re.compile(r"^`(?P<path>[\w./-]+)`\n\n```(?P<kind>python|diff)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 CHECKS = (
-    ("ruff", "check", "."),
+    ("ruff", "check", "--fix", "--quiet", "."),
     ("lint-imports",),
     ("pytest", "-n0", "-q", "tests/test_offices.py"),
 )
