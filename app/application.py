@@ -66,7 +66,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
     pool = cast("Pool", config.get_engine().sync_engine.pool)
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
-        route_handlers=[UserController, DeveloperController, HealthController, show_metrics, swagger_ui()],
+        route_handlers=[
+            UserController,
+            DeveloperController,
+            HealthController,
+            show_metrics,
+            swagger_ui(),
+        ],
         plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
