@@ -37,13 +37,18 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
+        self.workers = 2 if "--workers=2" in options else 1
         self.family: set[psutil.Process] = set()
 
     def wait_until_ready(self) -> Service:
-        eventually(lambda: self.process.poll() is not None or self.status("/health/ready") == 200)
+        """Wait until every worker serves: one that still imports does not hear signals."""
+        eventually(lambda: self.process.poll() is not None or self._all_serve())
         assert self.process.poll() is None, self.log.read_text()
         self.family = set(self.process.children(recursive=True))
         return self
+
+    def _all_serve(self) -> bool:
+        return self.log.read_text().count("Started worker") >= self.workers and self.status("/health/ready") == 200
 
     def status(self, path: str) -> int | None:
         """The status of an answer on a connection of its own; None if the connection fails."""

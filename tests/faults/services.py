@@ -92,7 +92,7 @@ async def service(
             )
         try:
             running = Service(process, port, log)
-            await _until_it_answers(running)
+            await _until_it_answers(running, workers)
             yield running
         finally:
             with suppress(ProcessLookupError):
@@ -100,12 +100,14 @@ async def service(
             await process.wait()
 
 
-async def _until_it_answers(running: Service) -> None:
+async def _until_it_answers(running: Service, workers: int) -> None:
+    """Wait until every worker serves: one that still imports does not hear signals."""
     deadline = time.monotonic() + 60
     async with running.client() as client:
         while True:
             with suppress(httpx.TransportError):
-                if (await client.get("/health/live")).status_code == 200:
+                answered = (await client.get("/health/live")).status_code == 200
+                if answered and running.output().count("Started worker") >= workers:
                     return
             assert running.process.returncode is None, running.output()
             assert time.monotonic() < deadline, running.output()
