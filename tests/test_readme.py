@@ -1,0 +1,105 @@
+"""README: what it shows is what happens, and what it lists is what there is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from app.database import ROOT
+from app.settings import Settings
+
+README = (ROOT / "README.md").read_text()
+_OF_THE_MOMENT = re.compile(r'"request_id":"[0-9a-f-]{36}"')
+
+
+def block(language: str, heading: str = "") -> str:
+    """The first block in a language after a heading."""
+    return README.split(f"\n## {heading}\n")[-1].split(f"```{language}\n")[1].split("```")[0]
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of a section's table, without its head."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def session() -> list[tuple[list[str], str]]:
+    """The words of each command of the curl session, and what it prints."""
+    shown = []
+    for part in block("console").split("$ curl ")[1:]:
+        command, _, printed = part.partition("\n")
+        shown.append((shlex.split(command), printed.rstrip("\n")))
+    return shown
+
+
+async def curl(client: httpx.AsyncClient, words: list[str]) -> str:
+    """What curl would print."""
+    options: dict[str, str] = {}
+    url = ""
+    given = iter(words)
+    for word in given:
+        if word.startswith("-"):
+            options[word] = next(given)
+        else:
+            url = word.removeprefix("localhost:8000")
+    body = options.pop("--json", None)
+    method = options.pop("-X", "GET" if body is None else "POST")
+    assert not options
+    headers = {"Content-Type": "application/json"} if body else {}
+    return (await client.request(method, url, content=body, headers=headers)).text
+
+
+async def test_the_curl_session_prints_what_the_readme_shows(client: httpx.AsyncClient) -> None:
+    shown, printed = [], []
+    for words, output in session():
+        shown.append((words, _OF_THE_MOMENT.sub("", output)))
+        printed.append((words, _OF_THE_MOMENT.sub("", await curl(client, words))))
+
+    assert printed == shown
+    assert len(shown) > 5
+
+
+def test_the_commands_are_the_two_that_ci_and_a_stranger_run() -> None:
+    commands = [line.split("#")[0].strip() for line in block("sh").splitlines()]
+
+    assert commands == ["pip install uv && uv run litestar run", "pip install uv && uv run pytest"]
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("pip install uv && uv run pytest")
+
+
+def test_every_setting_is_in_the_table_with_its_default() -> None:
+    defaults: dict[str, Any] = {f"`{field.name.upper()}`": field.default for field in msgspec.structs.fields(Settings)}
+
+    rows = {row[0]: row[2] for row in table("Settings")}
+
+    assert set(rows) == set(defaults)
+    for name, default in defaults.items():
+        if default is not None:
+            written = str(default).lower() if isinstance(default, bool) else str(default)
+            assert rows[name] == f"`{written}`", name
+
+
+def test_the_map_names_every_part_of_the_house() -> None:
+    drawn = re.findall(r"^  (\S+?)/?  +", block("text", "The map of the house"), re.MULTILINE)
+    built = {path.name for path in (ROOT / "app").iterdir() if not path.name.startswith("__pycache__")}
+
+    assert sorted(drawn) == sorted(built)
+
+
+async def test_the_routes_are_those_of_the_document(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+
+    listed = {row[0].strip("`") for row in table("What it answers")}
+
+    assert listed == {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_what_the_readme_links_to_is_there(link: str) -> None:
+    assert (ROOT / Path(link)).exists()
