@@ -41,8 +41,14 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    # Alembic also tells which database it works on, which is always the same.
+    logging.getLogger("alembic.runtime.migration").addFilter(_is_a_migration)
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.pool").setLevel("WARNING")
+
+
+def _is_a_migration(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO or record.getMessage().startswith("Running")
 
 
 def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -148,3 +148,14 @@ def test_lines_are_json_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
 
     (line,) = lines(capsys.readouterr().err)
     assert (line["event"], line["size"], line["level"]) == ("hello", 7, "info")
+
+
+def test_a_migration_is_a_line_and_its_circumstances_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style="json")
+
+    logger = logging.getLogger("alembic.runtime.migration")
+    logger.info("Context impl %s.", "PostgresqlImpl")
+    logger.info("Running %s", "upgrade")
+    logger.warning("Trouble")
+
+    assert [line["event"] for line in lines(capsys.readouterr().err)] == ["Running upgrade", "Trouble"]
