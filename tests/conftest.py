@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -17,6 +18,11 @@ from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.commands import Shell
 from tests.databases import empty_database, engine_of, migrate
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of the time a test waits, for a time-out or for a process."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")

@@ -14,15 +14,6 @@ down_revision = "20261121_search"
 branch_labels = None
 depends_on = None
 
-START_COUNTING = (
-    "INSERT INTO row_counts SELECT 'developers', slot, 0 FROM generate_series(0, 15) AS slot",
-    "CREATE TRIGGER developers_inserted AFTER INSERT ON developers REFERENCING NEW TABLE AS new_rows"
-    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-    "CREATE TRIGGER developers_deleted AFTER DELETE ON developers REFERENCING OLD TABLE AS old_rows"
-    " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-    "CREATE TRIGGER developers_truncated AFTER TRUNCATE ON developers FOR EACH STATEMENT EXECUTE FUNCTION count_rows()",
-)
-
 
 def upgrade() -> None:
     op.create_table(
@@ -39,8 +30,8 @@ def upgrade() -> None:
     op.create_index("ix_developers_name", "developers", ["name"])
     op.create_index("ix_developers_specialty", "developers", ["specialty", "name"])
     op.create_index("ix_developers_created_at", "developers", ["created_at"])
-    for statement in START_COUNTING:
-        op.execute(statement)
+    op.execute("SELECT start_counting('developers')")
+    op.execute("SELECT index_for_search('developers')")
 
 
 def downgrade() -> None:
