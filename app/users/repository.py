@@ -64,7 +64,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
     async def get_by_email(self, email: str) -> User | None:
         """The user who owns an address, in whatever letter case."""
-        return await self.get_one_or_none(func.lower(User.email) == email.lower())
+        return await self.get_one_or_none(func.lower(User.email) == func.lower(email))
 
     async def create(self, *, name: str, email: str, hashed_password: str) -> UserRow:
         """Insert a user; the index decides whether the address is free."""
