@@ -8,6 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg import InterfaceError, InternalClientError, PostgresError
+
+LOST = (OSError, InterfaceError, InternalClientError, PostgresError)
+"""What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connect = Callable[..., Coroutine[Any, Any, Any]]
@@ -50,11 +54,12 @@ class Connector:
         began = time.monotonic()
         try:
             connection = await attempt
-        except BaseException as error:
-            given_up = isinstance(error, TimeoutError | asyncio.CancelledError)
+        except (TimeoutError, asyncio.CancelledError):
             # Whoever gave up at once, because its client left, has learnt nothing.
-            if not given_up or time.monotonic() - began > _SILENCE:
-                self._silent = given_up
+            self._silent = self._silent or time.monotonic() - began > _SILENCE
+            raise
+        except LOST:
+            self._silent = False
             raise
         self._silent = False
         return connection
@@ -77,10 +82,11 @@ async def _first(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
     try:
         while True:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if task.exception() is None or not pending:
-                    tasks.discard(task)
-                    return task.result()
+            succeeded = [task for task in done if task.exception() is None]
+            if succeeded or not pending:
+                chosen = (succeeded or list(done))[0]
+                tasks.discard(chosen)
+                return chosen.result()
     finally:
         _drop(tasks)
 
