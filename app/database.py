@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +15,15 @@ from advanced_alchemy.config import AlembicAsyncConfig
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
 from litestar.di import NamedDependency
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
 
 from app import embedded
-from app.connector import Connector
+from app.connector import LOST, Connector
 from app.database_url import DatabaseUrl, parse_database_url
-from app.pool import Pool
+from app.pool import Pool, is_fresh
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
 CONNECT_TIMEOUT = 2.0
 """Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
-_PING_TIMEOUT = 0.5
+PING_TIMEOUT = 0.5
+"""Seconds within which a connection that has rested must answer."""
+ROLLBACK_TIMEOUT = 0.5
+"""Seconds that ending a session may take, on a network that may be dead."""
 
 
 class Model(IdentityBase):
@@ -110,13 +113,14 @@ async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> Asyn
 async def _close(session: AsyncSession) -> None:
     """Give the connection back. The ROLLBACK that this sends may meet a dead network, hence the limit."""
     try:
-        async with asyncio.timeout(_PING_TIMEOUT):
+        async with asyncio.timeout(ROLLBACK_TIMEOUT):
             await session.close()
-    except BaseException as error:
-        with suppress(Exception):
-            await session.invalidate()
-        if not isinstance(error, Exception):
-            raise
+    except asyncio.CancelledError:
+        await session.invalidate()
+        raise
+    except (SQLAlchemyError, OSError):
+        # What it was good for is committed, or has failed already.
+        await session.invalidate()
 
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
@@ -139,30 +143,33 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
 
 def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
     """Attach what the pool should do besides pooling."""
-
-    def pool() -> Pool:
-        return cast("Pool", engine.sync_engine.pool)
+    silences = 0
 
     @event.listens_for(engine.sync_engine, "checkin")
-    def remember(_connection: Any, record: Any) -> None:
+    def mark_used(_connection: Any, record: Any) -> None:
         record.info["used_at"] = time.monotonic()
 
     @event.listens_for(engine.sync_engine, "checkout")
-    def ask(connection: Any, record: Any, _lent: Any) -> None:
+    def ping(connection: Any, record: Any, _lent: Any) -> None:
         """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
+        nonlocal silences
+        if not in_greenlet():
+            return  # `acquire_nowait` has just judged it.
         driver = connection.driver_connection
         if driver.is_closed():
             # A new one that is closed already is not worth another try.
             raise DisconnectionError if "used_at" in record.info else ConnectionResetError
-        if settings.db_pool_pre_ping and not pool().is_fresh(record):
+        if settings.db_pool_pre_ping and not is_fresh(record):
             try:
-                await_only(driver.execute("", timeout=_PING_TIMEOUT))
-            except Exception as error:
-                # Where one has died in silence the others have too: renew them without asking each.
-                raise InvalidatePoolError from error
+                await_only(driver.execute("SELECT 1", timeout=PING_TIMEOUT))
+            except LOST as error:
+                silences = silences + 1 if isinstance(error, TimeoutError) else 0
+                # Where two in a row have died in silence the others have too: renew them without asking each.
+                raise (InvalidatePoolError if silences > 1 else DisconnectionError) from error
+            silences = 0
 
     @event.listens_for(engine.sync_engine, "close")
-    def abort(connection: Any, _record: Any) -> None:
+    def terminate(connection: Any, _record: Any) -> None:
         """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""
         connection.driver_connection.terminate()
 

@@ -1,25 +1,22 @@
-"""Pool: SQLAlchemy's own, that keeps overflow while it is in use and can lend an idle connection without a wait."""
+"""Pool: SQLAlchemy's own, whose overflow stays open while it is in use, and which reads can use without a greenlet."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.pool.base import _ConnectionRecord
+from sqlalchemy.util import await_only, greenlet_spawn
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
-
-
 TRIM_INTERVAL = 30.0
-"""Seconds; a connection beyond the pool's size is closed after one to two of them without use."""
+"""Seconds without use after which a connection beyond the pool's size is closed, and between two looks."""
 
 
 @asynccontextmanager
@@ -41,124 +38,76 @@ async def trimmed(engine: AsyncEngine, *, keep: int) -> AsyncIterator[None]:
 
 
 class Pool(AsyncAdaptedQueuePool):
-    """A queue of `pool_size` connections, without overflow in SQLAlchemy's sense.
+    """A last-in-first-out queue of `pool_size` connections, without overflow in SQLAlchemy's sense.
 
     SQLAlchemy closes an overflow connection on return, so that a load above the pool's size connects all the time.
     Here it goes back into the queue, and `trim` closes what was not needed for a while.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._turns: deque[asyncio.Future[ConnectionPoolEntry | None]] = deque()
-        self._chosen: ConnectionPoolEntry | None = None
-        self._waiting = 0
-        """How many are in SQLAlchemy's own queue, before those who take turns."""
-        self._least_idle = 0
+    waiting = 0
+    """How many callers are in the queue for a connection."""
 
-    async def lend(self) -> PoolProxiedConnection:
-        """A connection for a short while, in turn. Cheap where no I/O is needed to have one.
-
-        Raises: TimeoutError of SQLAlchemy after `pool_timeout`, and what connecting raises.
-        """
-        if (idle := self.lend_now()) is not None:
-            return idle
-        if self._waiting or self._is_exhausted():
-            try:
-                async with asyncio.timeout(self.timeout()):
-                    handed = await self._turn()
-            except TimeoutError:
-                raise PoolTimeout("no connection became free in time") from None
-            if handed is not None:
-                if self._is_ready(handed):
-                    return self._connect_with(handed)
-                # It died on its way to here.
-                super()._do_return_conn(handed)
-        return await greenlet_spawn(self.connect)
-
-    async def _turn(self) -> ConnectionPoolEntry | None:
-        """Wait for a connection that somebody returns; None: look for yourself."""
-        turn: asyncio.Future[ConnectionPoolEntry | None] = asyncio.get_running_loop().create_future()
-        self._turns.append(turn)
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._pass_on(turn.result())
-            raise
-
-    def _pass_on(self, record: ConnectionPoolEntry | None) -> None:
-        """Hand a connection to whoever waits longest, so that nobody can come between; else keep it."""
-        if record is not None and (self._waiting or not self._is_ready(record)):
-            super()._do_return_conn(record)
-            record = None
-        while self._turns and not self._waiting:
-            turn = self._turns.popleft()
-            if not turn.done():
-                turn.set_result(record)
-                return
-        if record is not None:
-            super()._do_return_conn(record)
-
-    def lend_now(self) -> PoolProxiedConnection | None:
+    def acquire_nowait(self) -> PoolProxiedConnection | None:
         """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
 
-        None when there is none, or when others are before you.
+        None where there is none, or where others wait: they were here before. A greenlet costs 50 us, a sixth of a
+        small read. What is judged here must not be judged again in `connect`, where it may have aged meanwhile and
+        would need I/O: hence the second of slack before the pool renews a connection, and the look for a greenlet in
+        the listener that pings.
         """
-        if self._turns or self._waiting or not self.checkedin():
+        if self.waiting or not self.checkedin():
             return None
         record = self._pool.get(False)
-        if not self._is_ready(record):
-            self._pool.put(record, False)
-            return None
-        return self._connect_with(record)
-
-    def _connect_with(self, record: ConnectionPoolEntry) -> PoolProxiedConnection:
-        self._chosen = record
-        return self.connect()
-
-    def trim(self, keep: int) -> None:
-        """Close what has been idle ever since the last call, but keep `keep` connections. Needs a greenlet."""
-        opened = self.checkedin() + self.checkedout()
-        for _ in range(min(self._least_idle, opened - keep, self.checkedin())):
-            record = self._pool.get(False)
-            try:
-                record.close()
-            finally:
-                self._dec_overflow()
-        self._least_idle = self.checkedin()
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        chosen, self._chosen = self._chosen, None
-        if chosen is None:
-            waits = self._is_exhausted()
-            self._waiting += waits
-            try:
-                chosen = super()._do_get()
-            except BaseException:
-                self._waiting -= waits
-                self._pass_on(None)
-                raise
-            self._waiting -= waits
-            if self._turns and not self._is_exhausted():
-                # Whoever began to wait behind this one need not wait for a return.
-                self._pass_on(None)
-        self._least_idle = min(self._least_idle, self.checkedin())
-        return chosen
-
-    def _is_exhausted(self) -> bool:
-        return not self.checkedin() and self.overflow() >= 0
-
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self._pass_on(record)
-
-    def is_fresh(self, record: Any) -> bool:
-        """Whether a connection is new or was used a moment ago."""
-        used_at = record.info.get("used_at")
-        return used_at is None or used_at > time.monotonic() - FRESH
+        self._pool.put(record, False)
+        return self.connect() if self._is_ready(record) else None
 
     def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection
-        if driver is None or driver.is_closed() or not self.is_fresh(record):
+        if driver is None or driver.is_closed() or not is_fresh(record) or record._is_hard_or_soft_invalidated():
             return False
-        renew_at = record.starttime + self._recycle if self._recycle > -1 else float("inf")
-        return bool(time.time() < renew_at and record.starttime > self._invalidate_time)
+        return self._recycle < 0 or time.time() - record.starttime < self._recycle - 1
+
+    def trim(self, keep: int) -> None:
+        """Close what has rested longest, but keep `keep` connections. Needs a greenlet."""
+        hottest_first = [self._pool.get(False) for _ in range(self.checkedin())]
+        unused_since = time.monotonic() - TRIM_INTERVAL
+        spare = hottest_first[max(0, keep - self.checkedout() + len(hottest_first)) :]
+        cold = [record for record in spare if record.info.get("used_at", unused_since) <= unused_since]
+        for record in reversed(hottest_first):
+            if record not in cold:
+                self._pool.put(record, False)
+        for record in cold:
+            try:
+                record.close()
+            finally:
+                self._do_return_conn(record)
+
+    def _create_connection(self) -> ConnectionPoolEntry:
+        """A place in the pool that connects when it is first used.
+
+        A connect that fails then gives the place back to the queue like any other, and wakes who waits for one;
+        SQLAlchemy would wake nobody.
+        """
+        return _ConnectionRecord(self, connect=False)
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if self.waiting:
+            # Whoever was woken by a return takes it in the next turn of the loop; who comes now is behind them.
+            await_only(asyncio.sleep(0))
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= 1
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if record.dbapi_connection is None and not self.waiting:
+            self._dec_overflow()
+        else:
+            super()._do_return_conn(record)
+
+
+def is_fresh(record: Any) -> bool:
+    """Whether a connection is new or was used a moment ago."""
+    used_at = record.info.get("used_at")
+    return used_at is None or used_at > time.monotonic() - FRESH

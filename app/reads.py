@@ -13,6 +13,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 from app.pool import Pool
 
@@ -78,14 +79,14 @@ class Reads:
         deadline = asyncio.get_running_loop().time() + self._limit
         # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
         pool = cast("Pool", self._engine.sync_engine.pool)
-        if self._begin is None and (idle := pool.lend_now()) is not None:
+        if self._begin is None and (idle := pool.acquire_nowait()) is not None:
             with suppress(_Lost):
                 return await self._fetch(idle, read.sql, arguments)
         async with asyncio.timeout_at(deadline):
             try:
-                return await self._fetch(await pool.lend(), read.sql, arguments)
+                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
             except _Lost:
-                return await self._fetch(await pool.lend(), read.sql, arguments)
+                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection

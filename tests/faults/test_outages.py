@@ -207,3 +207,39 @@ async def test_a_statement_that_takes_too_long_is_503(postgres: PrivatePostgres)
         assert_unavailable(answer, "statement_timeout")
         assert STATEMENT_TIMEOUT - 0.1 < seconds < BOUND
     assert after.status_code == 200
+
+
+async def test_an_outage_at_the_start_ends_for_all_with_the_default_time_outs(proxy: Proxy) -> None:
+    developers = [{"name": "D", "email": f"d{n}@example.com", "specialty": "outages"} for n in range(40)]
+    async with service_in_process(proxy.text) as client:
+        proxy.swallow()
+        writing = asyncio.create_task(timed_all([client.post("/developers", json=body) for body in developers]))
+        await asyncio.sleep(3)
+        proxy.heal()
+        await asyncio.sleep(0.5)
+
+        after = await timed_all([client.get("/users"), client.get("/health/ready")])
+        written = await writing
+
+    assert [answer.status_code for answer, _ in after] == [200, 200]
+    assert max(seconds for _, seconds in after) < 1
+    assert {answer.status_code for answer, _ in written} <= {201, 503}
+    # More than fit into the pool wait for a place in it, and none for as long as they may.
+    assert max(seconds for _, seconds in written) < 6
+
+
+async def test_one_slow_answer_does_not_cost_the_other_connections(postgres: PrivatePostgres, proxy: Proxy) -> None:
+    alive = "SELECT pid FROM pg_stat_activity WHERE application_name = 'litestar-users' ORDER BY pid"
+    async with service_in_process(proxy.text) as client:
+        await asyncio.gather(*(client.get("/users") for _ in range(10)))
+        before = {row["pid"] for row in await postgres.fetch(alive)}
+        await asyncio.sleep(1.1)
+
+        proxy.slow(0.3)  # Each way, so that a question takes longer than it may.
+        slow = await client.get("/users")
+        proxy.slow(0)
+        after = await asyncio.gather(*(client.get("/users") for _ in range(20)))
+        kept = {row["pid"] for row in await postgres.fetch(alive)}
+
+    assert {answer.status_code for answer in [slow, *after]} == {200}
+    assert len(before - kept) == 1
