@@ -35,7 +35,7 @@ WITH done AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM staged ORDER
 _UPDATE = """
 WITH latest AS (SELECT DISTINCT ON (lower(email)) * FROM staged ORDER BY lower(email), line DESC), done AS (
   INSERT INTO {table} AS stored ({columns}) SELECT {columns} FROM latest ORDER BY line
-  ON CONFLICT (lower(email)) DO UPDATE SET ({columns}, version) = ROW ({excluded}, stored.version + 1)
+  ON CONFLICT (lower(email)) DO UPDATE SET ({columns}) = ROW ({excluded})
   WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
 """

@@ -37,7 +37,7 @@ async def test_a_new_developer_is_returned_with_its_place_and_its_time(client: h
     made_at = datetime.fromisoformat(body.pop("created_at"))
     assert (created.status_code, body) == (201, {"id": 1, **GRACE})
     assert abs(datetime.now(UTC) - made_at) < timedelta(minutes=1)
-    assert (created.headers["location"], created.headers["etag"]) == ("/developers/1", '"1"')
+    assert created.headers["location"] == "/developers/1"
 
 
 async def test_a_created_developer_can_be_read(client: httpx.AsyncClient) -> None:
@@ -45,8 +45,9 @@ async def test_a_created_developer_can_be_read(client: httpx.AsyncClient) -> Non
 
     read = await client.get("/developers/1")
 
-    assert (read.status_code, read.json(), read.headers["etag"]) == (200, created.json(), '"1"')
-    again = await client.get("/developers/1", headers={"If-None-Match": '"1"'})
+    seen = created.headers["etag"]
+    assert (read.status_code, read.json(), read.headers["etag"]) == (200, created.json(), seen)
+    again = await client.get("/developers/1", headers={"If-None-Match": seen})
     assert (again.status_code, again.content) == (304, b"")
 
 
@@ -79,12 +80,12 @@ async def test_an_address_belongs_to_one_developer(client: httpx.AsyncClient, sp
 
 
 async def test_a_change_leaves_the_rest_and_the_time_of_creation(client: httpx.AsyncClient) -> None:
-    created = (await add(client)).json()
+    created = await add(client)
 
     changed = await client.patch("/developers/1", json={"specialty": "languages"})
 
-    assert (changed.status_code, changed.json()) == (200, {**created, "specialty": "languages"})
-    assert changed.headers["etag"] == '"2"'
+    assert (changed.status_code, changed.json()) == (200, {**created.json(), "specialty": "languages"})
+    assert changed.headers["etag"] != created.headers["etag"]
     assert (await client.get("/developers/1")).json() == changed.json()
 
 
@@ -97,11 +98,11 @@ async def test_the_time_of_creation_cannot_be_set(client: httpx.AsyncClient) -> 
 
 
 async def test_a_stale_change_is_refused(client: httpx.AsyncClient) -> None:
-    await add(client)
-    await client.patch("/developers/1", json={"name": "Amazing Grace"})
+    seen = (await add(client)).headers["etag"]
+    changed = await client.patch("/developers/1", json={"name": "Amazing Grace"})
 
-    stale = await client.patch("/developers/1", json={"name": "G."}, headers={"If-Match": '"1"'})
-    removed = await client.delete("/developers/1", headers={"If-Match": '"2"'})
+    stale = await client.patch("/developers/1", json={"name": "G."}, headers={"If-Match": seen})
+    removed = await client.delete("/developers/1", headers={"If-Match": changed.headers["etag"]})
 
     assert (stale.status_code, removed.status_code) == (412, 204)
 
@@ -177,7 +178,7 @@ async def test_a_list_is_found_by_an_index(
 
 
 async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
-    created = (await add(client)).json()
+    created = await add(client)
 
     async with AsyncSession(engine) as session:
         developers = DeveloperRepository(session=session)
@@ -185,7 +186,8 @@ async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncCli
 
     read = await client.get("/developers/1")
     assert changed == [True, False]
-    assert (read.json(), read.headers["etag"]) == ({**created, "email": "g@example.com"}, '"2"')
+    assert read.json() == {**created.json(), "email": "g@example.com"}
+    assert read.headers["etag"] != created.headers["etag"]
 
 
 async def test_a_specialty_is_read_in_hundreds_at_most(

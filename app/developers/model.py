@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, Index, Integer, String, func, text
+from sqlalchemy import DateTime, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Model
@@ -19,9 +19,6 @@ class Developer(Model):
     email: Mapped[str] = mapped_column(String(255))
     specialty: Mapped[str] = mapped_column(String(100))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
-
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         Index("ix_developers_email", func.lower(text("email")), unique=True),
         # Without the id, which ends every order: equal keys then share an entry, and a bulk load takes a fifth less

@@ -115,10 +115,7 @@ class DeveloperRepository(SQLAlchemyAsyncRepository[Developer]):
     async def change_email(self, developer_id: int, email: str) -> bool:
         """Give a developer another address; whether there is such a developer."""
         changed = await self.session.execute(
-            update(Developer)
-            .where(Developer.id == developer_id)
-            .values(email=email, version=Developer.version + 1)
-            .returning(Developer.id)
+            update(Developer).where(Developer.id == developer_id).values(email=email).returning(Developer.id)
         )
         return changed.one_or_none() is not None
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, Index, Integer, String, func, text
+from sqlalchemy import DateTime, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Model
 
 
 class User(Model):
-    """A person. `version` counts the changes; SQLAlchemy checks it in every UPDATE and DELETE."""
+    """A person."""
 
     __tablename__ = "users"
 
@@ -19,9 +19,6 @@ class User(Model):
     email: Mapped[str] = mapped_column(String(255))
     hashed_password: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
-
-    __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         # An address belongs to one account whatever its letter case, and this index decides.
         Index("ix_users_email", func.lower(text("email")), unique=True),

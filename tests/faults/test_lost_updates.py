@@ -49,14 +49,15 @@ async def test_without_a_tag_every_change_counts(client: httpx.AsyncClient, engi
     answers = await asyncio.gather(*(client.patch("/users/1", json={"name": f"{n}"}) for n in range(20)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert sorted(int(answer.headers["etag"].strip('"')) for answer in answers) == list(range(2, 22))
+    versions = {int(answer.headers["etag"].strip('"')) for answer in answers}
+    assert len(versions) == 20
     async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT version FROM users")) == 21
+        assert await connection.scalar(text("SELECT version FROM users")) == max(versions)
 
 
 async def test_the_update_itself_checks_the_version(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     """Even a change that slips in between reading and writing, here by a trigger, is not overwritten."""
-    await client.post("/users", json=ada(1))
+    seen = (await client.post("/users", json=ada(1))).headers["etag"]
     async with engine.connect() as connection:
         await connection.execute(
             text("CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
@@ -65,7 +66,7 @@ async def test_the_update_itself_checks_the_version(client: httpx.AsyncClient, e
             text("CREATE TRIGGER skip BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION skip()")
         )
         try:
-            answer = await client.patch("/users/1", json={"name": "Eve"}, headers={"If-Match": '"1"'})
+            answer = await client.patch("/users/1", json={"name": "Eve"}, headers={"If-Match": seen})
         finally:
             await connection.execute(text("DROP FUNCTION skip CASCADE"))
 
