@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -28,6 +27,7 @@ from app.problems import (
     PreconditionFailed,
     Problem,
     Unavailable,
+    title,
 )
 
 PROBLEM_JSON = "application/problem+json"
@@ -80,7 +80,7 @@ def problem_body(problem: Problem) -> bytes:
     """Encode a problem as RFC 9457 wants it."""
     return msgspec.json.encode(
         ProblemBody(
-            title=HTTPStatus(problem.status).phrase,
+            title=title(problem.status),
             status=problem.status,
             detail=problem.detail,
             code=problem.code,
@@ -123,7 +123,7 @@ def _from_http(error: HTTPException) -> Problem:
         return Invalid([_field_error(item) for item in extra] or [FieldError("not acceptable")])
     if error.status_code >= 500:
         return Problem()
-    problem = Problem(HTTPStatus(error.status_code).phrase, code=_CODES.get(error.status_code, "malformed_request"))
+    problem = Problem(title(error.status_code), code=_CODES.get(error.status_code, "malformed_request"))
     problem.status = error.status_code
     problem.headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := problem.headers.get("Allow", "")):
