@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -69,9 +70,7 @@ class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kin
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever a request raised into the response that its client gets."""
-    problem = to_problem(error)
-    if problem.status >= 500:
-        report(problem, error, method=request.method, path=request.url.path)
+    problem = explain(error, request.scope)
     return Response(
         problem_body(problem),
         status_code=problem.status,
@@ -94,13 +93,15 @@ def problem_body(problem: Problem) -> bytes:
     )
 
 
-def report(problem: Problem, error: BaseException, **where: str) -> None:
-    """Log a failure of ours: a defect with its frames, an outage in one short line."""
+def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
+    """The problem behind what a request raised; a defect is logged with its frames, an outage in one short line."""
+    problem = to_problem(error)
+    where = {"status": problem.status, "code": problem.code, "method": scope["method"], "path": scope["path"]}
     if isinstance(problem, Unavailable):
-        cause = describe(root_of(error))["exception"]
-        _log.warning("unavailable", status=problem.status, code=problem.code, cause=cause, **where)
-    else:
-        _log.error("defect", status=problem.status, code=problem.code, **where, **describe(error))
+        _log.warning("unavailable", cause=describe(root_of(error))["exception"], **where)
+    elif problem.status >= 500:
+        _log.error("defect", **where, **describe(error))
+    return problem
 
 
 def to_problem(error: BaseException) -> Problem:
