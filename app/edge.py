@@ -8,15 +8,16 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from uuid_utils import uuid7
 
-from app.errors import PROBLEM_JSON, problem_body, report
+from app.errors import PROBLEM_JSON, explain, problem_body
 from app.incoming import Incoming
 from app.logs import request_id
-from app.problems import Forbidden, Problem, Unavailable
+from app.problems import Forbidden, Malformed, Problem
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
@@ -26,7 +27,6 @@ _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _LOCAL_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
 _REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
-_LATE = Unavailable()
 
 Observe = Callable[[str, str | None, int, float], None]
 """Is told of each answer: method, route, status and the seconds until it started."""
@@ -59,28 +59,29 @@ async def serve(
             proxied = True
     current = given.decode() if given and _WELL_FORMED.fullmatch(given) else str(uuid7())
     request_id.set(current)
-    stamped = _stamped(send, (b"x-request-id", current.encode()), scope, observe)
-    if log:
-        stamped = _logged(stamped, scope)
-    if local and (proxied or not is_local((scope["client"] or ("",))[0], host)):
-        await _refuse(stamped, Forbidden(_REFUSED))
-        return
-    if scope["method"] == "HEAD":
-        scope["method"] = "GET"
-        stamped = _without_body(stamped)
-    if scope["method"] == "GET":
-        # There is no body to wait for, and whatever reads has a limit of its own.
-        await app(scope, receive, stamped)
-        return
+    outgoing = Outgoing(send, scope, current, observe, log)
     try:
-        async with asyncio.timeout(limit) as clock:
-            incoming = Incoming(receive, clock, limit)
-            await app(scope, incoming.receive, _answering(stamped, incoming, clock))
-    except TimeoutError as error:
-        if not clock.expired():
+        if local:
+            if proxied or not is_local((scope["client"] or ("",))[0], host):
+                raise Forbidden(_REFUSED)
+        elif not is_host(host):
+            raise Malformed("The Host header cannot be parsed")
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
+        if scope["method"] == "GET":
+            # There is no body to wait for, and whatever reads has a limit of its own.
+            await app(scope, receive, outgoing.send)
+        else:
+            async with asyncio.timeout(limit) as clock:
+                incoming = Incoming(receive, clock, limit)
+                await app(scope, incoming.receive, _answering(outgoing.send, incoming, clock))
+    except Exception as error:
+        # The last net: whatever the framework or its handler of errors lets out, the client gets a problem, unless an
+        # answer has begun; then only the end of the connection can tell that it is not whole.
+        problem = explain(error, scope)
+        if outgoing.begun:
             raise
-        report(_LATE, error, method=scope["method"], path=scope["path"])
-        await _refuse(stamped, _LATE)
+        await _refuse(outgoing, problem)
 
 
 @lru_cache(256)
@@ -91,29 +92,45 @@ def is_local(client: str, host: bytes) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback) and _LOCAL_HOST.fullmatch(host) is not None
+    return bool(mapped.is_loopback) and _LOCAL_HOST.fullmatch(host) is not None and is_host(host)
 
 
-def _stamped(send: Send, stamp: tuple[bytes, bytes], scope: HTTPScope, observe: Observe) -> Send:
-    began, method = time.perf_counter(), scope["method"]
+@lru_cache(256)
+def is_host(host: bytes) -> bool:
+    """Whether a Host header can be part of a URL, which the framework takes for granted."""
+    try:
+        return urlsplit(b"//" + host).port != 0
+    except ValueError:
+        return False
+
+
+class Outgoing:
+    """An answer on its way: stamped with the request id, counted when it begins, without a body for HEAD."""
+
+    __slots__ = ("_began_at", "_logged_path", "_method", "_observe", "_scope", "_send", "_stamp", "begun")
+
+    def __init__(self, send: Send, scope: HTTPScope, stamp: str, observe: Observe, log: bool) -> None:
+        self.begun = False
+        self._send = send
+        self._scope = scope
+        self._method = scope["method"]
+        self._logged_path = scope["path"] if log else None
+        self._stamp = stamp
+        self._observe = observe
+        self._began_at = time.perf_counter()
 
     # Not a coroutine of its own: it hands on the one that it gets.
-    def stamped(message: Message) -> Awaitable[None]:
+    def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], stamp]
-            observe(method, scope.get("path_template"), message["status"], time.perf_counter() - began)
-        return send(message)
-
-    return cast("Send", stamped)
-
-
-def _without_body(send: Send) -> Send:
-    def headed(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.body":
+            self.begun = True
+            message["headers"] = [*message["headers"], (b"x-request-id", self._stamp.encode())]
+            seconds, method, status = time.perf_counter() - self._began_at, self._method, message["status"]
+            self._observe(method, self._scope.get("path_template"), status, seconds)
+            if (path := self._logged_path) is not None:
+                _log.info("request", method=method, path=path, status=status, ms=round(seconds * 1e3, 1))
+        elif self._method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
-        return send(message)
-
-    return cast("Send", headed)
+        return self._send(message)
 
 
 def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
@@ -127,19 +144,7 @@ def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
     return answering
 
 
-def _logged(send: Send, scope: HTTPScope) -> Send:
-    began, method, path = time.perf_counter(), scope["method"], scope["path"]
-
-    def logged(message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            milliseconds = round((time.perf_counter() - began) * 1e3, 1)
-            _log.info("request", method=method, path=path, status=message["status"], ms=milliseconds)
-        return send(message)
-
-    return cast("Send", logged)
-
-
-async def _refuse(send: Send, problem: Problem) -> None:
+async def _refuse(outgoing: Outgoing, problem: Problem) -> None:
     body = problem_body(problem)
     headers = {
         "content-type": PROBLEM_JSON,
@@ -148,5 +153,5 @@ async def _refuse(send: Send, problem: Problem) -> None:
         **{name.lower(): value for name, value in problem.headers.items()},
     }
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await outgoing.send({"type": "http.response.start", "status": problem.status, "headers": encoded})
+    await outgoing.send({"type": "http.response.body", "body": body, "more_body": False})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import structlog
 from advanced_alchemy.exceptions import NotFoundError
-from asyncpg import InterfaceError, InternalClientError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, InvalidCachedStatementError, PostgresError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -28,6 +26,7 @@ from app.problems import (
     PreconditionFailed,
     Problem,
     Unavailable,
+    title,
 )
 
 PROBLEM_JSON = "application/problem+json"
@@ -42,13 +41,19 @@ _CODES = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
-# SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, serialization,
-# resources, operator, system.
-_PASSING = ("08", "25006", "40", "53", "55", "57", "58")
-
-
+# SQLSTATEs after which the same request may succeed: connection, serialization, resources, operator, system.
+_PASSING = ("08", "40", "53", "55", "57", "58")
+# The same, but the database does answer: what it says, and the code.
+_REFUSALS = {
+    "25006": ("The database takes no writes", "read_only"),
+    "57014": ("A statement took too long and was stopped", "statement_timeout"),
+}
+# A byte sequence that is no text, and a character that the database's encoding does not have.
+_NOT_STORABLE = frozenset({"22021", "22P05"})
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
+RAISED_BELOW = (PoolTimeout, PostgresError, OSError, InterfaceError, InternalClientError)
+"""What the driver and the pool raise."""
 
 
 class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kind": "type"}):
@@ -65,9 +70,7 @@ class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kin
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever a request raised into the response that its client gets."""
-    problem = to_problem(error)
-    if problem.status >= 500:
-        report(problem, error, method=request.method, path=request.url.path)
+    problem = explain(error, request.scope)
     return Response(
         problem_body(problem),
         status_code=problem.status,
@@ -80,7 +83,7 @@ def problem_body(problem: Problem) -> bytes:
     """Encode a problem as RFC 9457 wants it."""
     return msgspec.json.encode(
         ProblemBody(
-            title=HTTPStatus(problem.status).phrase,
+            title=title(problem.status),
             status=problem.status,
             detail=problem.detail,
             code=problem.code,
@@ -90,13 +93,15 @@ def problem_body(problem: Problem) -> bytes:
     )
 
 
-def report(problem: Problem, error: BaseException, **where: str) -> None:
-    """Log a failure of ours: a defect with its frames, an outage in one short line."""
+def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
+    """The problem behind what a request raised; a defect is logged with its frames, an outage in one short line."""
+    problem = to_problem(error)
+    where = {"status": problem.status, "code": problem.code, "method": scope["method"], "path": scope["path"]}
     if isinstance(problem, Unavailable):
-        cause = describe(root_of(error))["exception"]
-        _log.warning("unavailable", status=problem.status, code=problem.code, cause=cause, **where)
-    else:
-        _log.error("defect", status=problem.status, code=problem.code, **where, **describe(error))
+        _log.warning("unavailable", cause=describe(root_of(error))["exception"], **where)
+    elif problem.status >= 500:
+        _log.error("defect", **where, **describe(error))
+    return problem
 
 
 def to_problem(error: BaseException) -> Problem:
@@ -123,7 +128,7 @@ def _from_http(error: HTTPException) -> Problem:
         return Invalid([_field_error(item) for item in extra] or [FieldError("not acceptable")])
     if error.status_code >= 500:
         return Problem()
-    problem = Problem(HTTPStatus(error.status_code).phrase, code=_CODES.get(error.status_code, "malformed_request"))
+    problem = Problem(title(error.status_code), code=_CODES.get(error.status_code, "malformed_request"))
     problem.status = error.status_code
     problem.headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if "GET" in (allowed := problem.headers.get("Allow", "")):
@@ -143,8 +148,9 @@ def _from_database(error: BaseException) -> Problem | None:
         return Unavailable("No database connection became free in time", code="pool_timeout")
     if isinstance(root, PostgresError):
         return _from_sqlstate(root)
-    # What is left of an outage has no SQLSTATE: refused, reset, timed out, or a driver that lost its peer.
-    if isinstance(root, OSError | asyncio.TimeoutError | InterfaceError | InternalClientError):
+    # What is left of an outage has no SQLSTATE: refused, reset, timed out, or a driver that lost its peer; but a value
+    # that the driver does not take is a ValueError, too.
+    if isinstance(root, RAISED_BELOW) and not isinstance(root, ValueError):
         return Unavailable()
     return None
 
@@ -155,8 +161,13 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
         return EmailTaken()
     if state in _CONFLICTS:
         return Conflict()
-    if state == "57014":
-        return Unavailable("A statement took too long and was stopped", code="statement_timeout")
+    if state in _NOT_STORABLE:
+        return Invalid([FieldError("holds a character that the database cannot store")])
+    if isinstance(error, InvalidCachedStatementError):
+        # SQLAlchemy has dropped all plans by now; the transaction has failed, and nothing of it was stored.
+        return Unavailable("The schema changed a moment ago")
+    if refusal := _REFUSALS.get(state):
+        return Unavailable(refusal[0], code=refusal[1])
     if state.startswith(_PASSING):
         return Unavailable()
     return None
@@ -165,11 +176,6 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
 def root_of(error: BaseException) -> BaseException:
     """The driver's exception below the wrappings of SQLAlchemy and Advanced Alchemy."""
     found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, DBAPIError | StatementError):
-            driver = getattr(found, "driver_exception", None) or found.orig
-            return driver if isinstance(driver, BaseException) else found
-        if isinstance(found, PoolTimeout | PostgresError | OSError | asyncio.TimeoutError | InterfaceError):
-            return found
+    while found is not None and not isinstance(found, RAISED_BELOW):
         found = found.__cause__
-    return error
+    return found or error

@@ -37,17 +37,12 @@ class Incoming:
 
     async def drain(self) -> None:
         """Throw away what is left: a server that hangs up on a client that still sends loses the answer, too."""
-        with suppress(TimeoutError, Malformed):
+        with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 while not self._complete:
                     await self._next()
 
     async def _next(self) -> ReceiveMessage:
-        try:
-            message = await self._receive()
-        except Exception as error:
-            self._complete = True
-            # The server could not make sense of it, or lost the client.
-            raise Malformed("The body did not arrive") from error
+        message = await self._receive()
         self._complete = message["type"] != "http.request" or not message.get("more_body")
         return message

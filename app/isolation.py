@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Literal, TypeVar
 
+from asyncpg import DeadlockDetectedError, InvalidCachedStatementError, SerializationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -14,8 +15,8 @@ T = TypeVar("T")
 
 Level = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
-_TRY_AGAIN = frozenset({"40001", "40P01"})
-"""A conflict with another transaction, or a deadlock: nothing is wrong with the work itself."""
+_TRY_AGAIN = (SerializationError, DeadlockDetectedError, InvalidCachedStatementError)
+"""A conflict with another transaction, a deadlock, a table that changed: nothing is wrong with the work itself."""
 _FIRST_WAIT = 0.01
 """Seconds; doubled with each attempt."""
 
@@ -38,7 +39,7 @@ async def run_isolated(
                 await session.connection(execution_options={"isolation_level": level})
                 return await work(session)
         except DBAPIError as error:
-            if attempt + 1 == attempts or getattr(error.orig, "sqlstate", None) not in _TRY_AGAIN:
+            if attempt + 1 == attempts or not isinstance(error.orig and error.orig.__cause__, _TRY_AGAIN):
                 raise
         # Between none and all of the time, or those who met would meet again.
         await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311  # no secret

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from app.errors import PROBLEM_JSON, ProblemBody
 from app.pagination import ListQuery
+from app.problems import title
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -22,7 +22,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             ProblemBody,
             generate_examples=False,
             media_type=PROBLEM_JSON,
-            description=HTTPStatus(status).phrase,
+            description=title(status),
         )
         for status in (*statuses, 403, 500)
     }

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from msgspec import UNSET, Struct, UnsetType
+
+_TITLES = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
+"""What Python 3.13 calls otherwise."""
+
+
+def title(status: int) -> str:
+    """The name of a status, which clients may compare: the same on every version of Python."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 class FieldError(Struct, frozen=True, omit_defaults=True):

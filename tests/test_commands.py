@@ -14,7 +14,11 @@ from anyio import to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.commands.work import Work
+from app.database import configure_database
+from app.database_url import DatabaseUrl
 from app.passwords import Passwords
+from app.settings import Settings
 from app.users.model import User
 from tests.commands import Shell
 from tests.test_counts import ADD, run
@@ -168,3 +172,13 @@ async def test_a_pipe_that_is_closed_early_leaves_no_trace(shell: Shell, engine:
     assert first == b"id,name,email,created_at\n"
     assert b"Traceback" not in told
     assert b"BrokenPipe" not in told
+
+
+def test_a_defect_is_not_told_plainly(database: DatabaseUrl) -> None:
+    async def fail(_engine: AsyncEngine) -> None:
+        raise AttributeError("fetch")
+
+    with pytest.raises(AttributeError) as caught:
+        Work(configure_database(Settings(database_url=database))).run(fail)
+
+    assert caught.value.__cause__ is None

@@ -119,6 +119,23 @@ async def test_attempts_are_bounded_and_only_conflicts_are_tried_again(
     assert to_problem(caught.value).status == (503 if state.startswith("40") else 500)
 
 
+async def test_a_table_that_changed_is_only_another_attempt(service_engine: AsyncEngine) -> None:
+    async def change(to: str) -> None:
+        async with service_engine.begin() as connection:
+            await connection.exec_driver_sql(to)
+
+    async def read(session: AsyncSession) -> object:
+        return await session.scalar(text("SELECT value FROM changing"))
+
+    await change("CREATE TABLE changing AS SELECT 1 AS value")
+    found = [await run_isolated(service_engine, read)]
+    await change("DO $$ BEGIN ALTER TABLE changing ALTER value TYPE text; END $$")
+    found.append(await run_isolated(service_engine, read))
+    await change("DROP TABLE changing")
+
+    assert found == [1, "1"]
+
+
 async def test_the_level_ends_with_the_work(service_engine: AsyncEngine) -> None:
     async def level(session: AsyncSession) -> str:
         return str(await session.scalar(text("SHOW transaction_isolation")))

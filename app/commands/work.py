@@ -8,14 +8,19 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from advanced_alchemy.exceptions import RepositoryError
 from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
 from asyncpg import UndefinedTableError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.errors import root_of, to_problem
+from app.errors import RAISED_BELOW, root_of, to_problem
 from app.problems import Problem
 
 T = TypeVar("T")
+
+_FAILURES = (Problem, RepositoryError, SQLAlchemyError, *RAISED_BELOW)
+"""What may go wrong in a command; some of these are defects all the same."""
 
 
 class Failure(Exception):
@@ -47,8 +52,10 @@ class Work:
         """Raises: Failure, with `status`."""
         try:
             return asyncio.run(self._run(job))
-        except Exception as error:
-            raise as_failure(error, status) from error
+        except _FAILURES as error:
+            if (told := in_a_line(error)) is None:
+                raise
+            raise Failure(told, status=status) from error
 
     def change(self, job: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run a unit of work, and commit it. Raises: Failure."""
@@ -67,17 +74,15 @@ class Work:
             await engine.dispose()
 
 
-def as_failure(error: Exception, status: int) -> Exception:
-    """A failure that can be told in a line; what is a defect stays as it is, trace and all."""
-    if isinstance(error, Failure | BrokenPipeError):
-        return error
+def in_a_line(error: Exception) -> str | None:
+    """What a person is told of an error; None of a defect, which stays as it is, trace and all."""
     if isinstance(root_of(error), UndefinedTableError):
-        return Failure("The tables are not there yet: run `litestar database upgrade --no-prompt`", status=status)
+        return "The tables are not there yet: run `litestar database upgrade --no-prompt`"
     problem = to_problem(error)
-    if problem.status == Problem.status:
-        return error
+    if isinstance(error, BrokenPipeError) or problem.status == Problem.status:
+        return None
     fields = [f"{found.pointer or 'it'} {found.detail}".strip("/") for found in problem.errors]
-    return Failure("; ".join(fields) or problem.detail, status=status)
+    return "; ".join(fields) or problem.detail
 
 
 def tell(value: Any) -> None:
