@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 
+from app.homes import settle
 from app.postgres import PostgresServer, installed
 
 _users: dict[tuple[int, Path], int] = {}
@@ -29,11 +30,10 @@ def start(data_dir: Path) -> str:
     """Start or join the server of `data_dir`, and return the folder of its socket.
 
     It stops with the last process that joined it. The first time takes a second, joining a millisecond.
-    Raises: RuntimeError.
+    Raises: ServerError.
     """
-    home = data_dir.resolve()
+    home = settle(data_dir)
     _end_in_order()
-    home.mkdir(parents=True, exist_ok=True)
     with _locked(home):
         _join(home)
         return PostgresServer(home).start()

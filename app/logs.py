@@ -22,7 +22,9 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_id,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    rendered: list[Any] = (
+        [_escape, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
+    )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -37,7 +39,7 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_exception_text, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_exception_text, *rendered],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -66,6 +68,16 @@ def _drop_exception_text(_logger: Any, _method: str, event: structlog.typing.Eve
     if isinstance(error, BaseException):
         event.update(describe(error))
     return event
+
+
+def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Show what a terminal would obey, such as an escape sequence in a path. JSON does so by itself."""
+    return {
+        key: "".join(character if character.isprintable() else repr(character)[1:-1] for character in value)
+        if isinstance(value, str) and not value.isprintable()
+        else value
+        for key, value in event.items()
+    }
 
 
 def describe(error: BaseException) -> dict[str, Any]:

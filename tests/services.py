@@ -42,7 +42,7 @@ class Service:
 
     def wait_until_ready(self) -> Service:
         """Wait until every worker serves: one that still imports does not hear signals."""
-        eventually(lambda: self.process.poll() is not None or self._all_serve())
+        eventually(lambda: self.process.poll() is not None or self._all_serve(), 90)
         assert self.process.poll() is None, self.log.read_text()
         self.family = set(self.process.children(recursive=True))
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.passwords import Passwords
 from app.users.model import User
 from tests.commands import Shell
+from tests.test_counts import run
 
 HEADER = "name,email,specialty\n"
 BCRYPT = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
@@ -253,3 +255,74 @@ async def test_an_interrupted_import_is_completed_by_another(
     assert 0 < total <= stored < 25_000
     assert again == (0, {"read": 25_000, "inserted": 25_000 - stored, "skipped": stored})
     assert (await client.get("/developers")).json()["total"] == 25_000
+
+
+def look(file: Path) -> tuple[str, str, int]:
+    """What is in a file, who may read it, and how many are beside it."""
+    return file.read_text(), f"{file.stat().st_mode & 0o777:o}", len(list(file.parent.iterdir())) - 1
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """A file that everybody may read, behind a link."""
+    file = tmp_path / "there.csv"
+    file.write_text("what was there\n")
+    file.chmod(0o644)
+    (tmp_path / "link.csv").symlink_to(file)
+    return file
+
+
+async def test_an_export_over_a_file_closes_it_to_others(shell: Shell, there: Path) -> None:
+    exported = await shell.run("users", "export", str(there.with_name("link.csv")), "--with-hashes")
+
+    assert exported.exit_code == 0
+    assert look(there) == ("id,name,email,created_at,hashed_password\n", "600", 1)
+
+
+async def test_a_failed_export_leaves_the_last_good_one(shell: Shell, engine: AsyncEngine, there: Path) -> None:
+    await run(engine, "ALTER TABLE users RENAME TO hidden")
+    try:
+        failed = await shell.run("users", "export", str(there))
+    finally:
+        await run(engine, "ALTER TABLE hidden RENAME TO users")
+
+    assert (failed.exit_code, look(there)) == (1, ("what was there\n", "644", 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "told"),
+    [("/dev/null", 0, ""), ("/dev/full", 1, "No space left on device"), ("/nowhere/x", 1, "No such file or directory")],
+)
+async def test_an_export_goes_to_a_device_or_says_why_not(shell: Shell, file: str, status: int, told: str) -> None:
+    exported = await shell.run("users", "export", file, "--format", "csv")
+
+    assert (exported.exit_code, told in exported.stderr) == (status, True)
+    assert not os.path.isfile(file)  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize(("given", "status"), [("\n", 1), ("N,n@example.com,ops\nN,n@example.com,ops\n", 2)])
+async def test_rejects_over_a_file_close_it_to_others_however_it_ends(
+    shell: Shell, there: Path, given: str, status: int
+) -> None:
+    given = f"{HEADER}N,nobody,ops\n{given}"
+
+    done = await shell.run("developers", "import", "-", "--format", "csv", "--rejects", str(there), stdin=given)
+
+    assert done.exit_code == status
+    assert look(there) == ("line,reason\n2,email: not a valid email address\n", "600", 1)
+
+
+@pytest.mark.parametrize("given", ["there.csv", "link.csv", "twin.csv"])
+@pytest.mark.parametrize("as_input", [False, True])
+async def test_rejects_never_go_to_what_is_imported(shell: Shell, there: Path, given: str, as_input: bool) -> None:
+    there.with_name("twin.csv").hardlink_to(there)
+    source, rejects = ("-" if as_input else str(there)), str(there.with_name(given))
+
+    with there.open() as stdin:
+        process = shell.start(
+            "developers", "import", source, "--format", "csv", "--rejects", rejects, stdin=stdin, stderr=subprocess.PIPE
+        )
+        _, told = await to_thread.run_sync(process.communicate)
+
+    assert (process.returncode, told.decode()) == (2, f"Error: {rejects}: is what is to be imported\n")
+    assert look(there) == ("what was there\n", "644", 2)

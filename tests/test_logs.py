@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -148,6 +149,19 @@ def test_lines_are_json_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
 
     (line,) = lines(capsys.readouterr().err)
     assert (line["event"], line["size"], line["level"]) == ("hello", 7, "info")
+
+
+async def test_a_terminal_is_shown_what_it_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    app = create_app(Settings(log_format="console", log_requests=True))
+
+    async with client_of(app) as client:
+        await client.get("/%1b]0;owned%07%c2%9b%e2%80%ae%0d%0a2026[info]forged")
+        logging.getLogger("some.library\x1b").warning("told: %s", "\x1b[2J\n\N{RIGHT-TO-LEFT OVERRIDE}", extra={"x": 1})
+
+    told = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().err)  # without our own colours
+    assert all(line.isprintable() for line in told.splitlines())
+    assert r"/\x1b]0;owned\x07\x9b\u202e\r\n2026[info]forged" in told
+    assert r"told: \x1b[2J\n\u202e" in told
 
 
 def test_a_migration_is_a_line_and_its_circumstances_are_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from app.passwords import Passwords
+from app.passwords import Passwords, _matches, check_hash
 from app.problems import Unavailable
 
 
@@ -74,3 +74,56 @@ async def test_who_would_wait_for_too_many_is_turned_away() -> None:
 
     assert [type(result) for result in done] == [str, str, Unavailable]
     passwords.close()
+
+
+ARGON2 = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A"
+BCRYPT = "$2b$04$TCTsk1fiOP1xnzNpl/mN0O2w4bdJvBhMyxTG0Ixlz2JBAdZhM1PNS"
+
+
+@pytest.mark.parametrize(
+    "hashed",
+    [
+        ARGON2,
+        ARGON2.replace("argon2id", "argon2d"),
+        ARGON2.replace("argon2id", "argon2i"),
+        ARGON2.replace("m=64", "m=8"),
+        ARGON2.replace("m=64,t=1,p=1", "m=128,t=16,p=16"),
+        BCRYPT,
+        BCRYPT.replace("$2b$04", "$2y$14"),
+    ],
+)
+def test_a_hash_that_can_be_verified_is_taken(hashed: str) -> None:
+    check_hash(hashed)
+
+    if "$14$" not in hashed:
+        assert not _matches("wrong horse", hashed)
+
+
+@pytest.mark.parametrize(
+    ("hashed", "told"),
+    [
+        (ARGON2.replace("m=64", "m=0"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("t=1", "t=0"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("p=1", "p=0"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("m=64", "m=064"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("m=64", "m=\N{ARABIC-INDIC DIGIT SIX}4"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("v=19", "v=16"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbA"), "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbHR"), "not an argon2 or bcrypt hash"),
+        (ARGON2[:-1] + "B", "not an argon2 or bcrypt hash"),
+        (ARGON2 + "AA", "not an argon2 or bcrypt hash"),
+        (ARGON2 + "\n", "not an argon2 or bcrypt hash"),
+        (ARGON2.replace("m=64", "m=7"), "8 KiB a lane to 1 GiB"),
+        (ARGON2.replace("p=1", "p=9"), "8 KiB a lane to 1 GiB"),
+        (ARGON2.replace("m=64", "m=1048577"), "8 KiB a lane to 1 GiB"),
+        (ARGON2.replace("t=1", "t=17"), "at most 16 passes"),
+        (ARGON2.replace("m=64,t=1,p=1", "m=999,t=1,p=17"), "at most 16 lanes"),
+        (BCRYPT.replace("$04", "$03"), "not a bcrypt hash of a cost from 4 to 14"),
+        (BCRYPT.replace("$04", "$15"), "not a bcrypt hash of a cost from 4 to 14"),
+        (BCRYPT.replace("$04", "$31"), "not a bcrypt hash of a cost from 4 to 14"),
+        (BCRYPT[:28] + "a" + BCRYPT[29:], "not a bcrypt hash of a cost from 4 to 14"),
+    ],
+)
+def test_a_hash_that_the_library_refuses_or_that_costs_too_much_is_not_taken(hashed: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        check_hash(hashed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -45,6 +46,12 @@ def test_every_setting_is_in_the_example_and_holds_its_default() -> None:
     assert example.pop("DATABASE_URL") == "postgresql+asyncpg://super@localhost:5432/super" == COMPOSE_URL
     assert load_settings({}, dotenv=ROOT / ".env.example") == Settings(database_url=parse_database_url(COMPOSE_URL))
     assert {name for name, text in example.items() if not text} == {"TEST_DATABASE_URL"}
+
+
+def test_every_setting_stands_once_in_the_example() -> None:
+    names = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+    assert sorted(names) == sorted(FIELDS)
 
 
 def test_every_setting_says_what_it_means() -> None:
@@ -134,7 +141,7 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
         "DB_POOL_RECYCLE must be a whole number of at least -1",
         "DB_ECHO must be true or false",
         "DB_STATEMENT_TIMEOUT must be a number of more than 0 and at most 86400",
-        "ACCESS must be one of local, open, token",
+        "ACCESS must be one of local, open",
         "LOG_LEVEL must be one of debug, error, info, warning",
     ]
 
@@ -144,9 +151,15 @@ def test_a_bad_value_under_an_old_name_is_named_as_it_was_given() -> None:
         load(DATABASE_POOL_SIZE="many")
 
 
-def test_tokens_are_refused_until_they_exist() -> None:
-    with pytest.raises(SettingsError, match=r"^ACCESS=token is not available yet; choose local or open$"):
+def test_what_does_not_exist_yet_is_neither_taken_nor_offered() -> None:
+    with pytest.raises(SettingsError, match=r"^ACCESS must be one of local, open$"):
         load(ACCESS="token")
+
+
+def test_a_fixed_word_may_be_spelt_in_capitals() -> None:
+    assert load(LOG_LEVEL="DEBUG", LOG_FORMAT="Json", ACCESS="OPEN", SIGN_UP="Admin") == Settings(
+        log_level="debug", log_format="json", access="open", sign_up="admin"
+    )
 
 
 def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +172,7 @@ def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.M
     assert str(ended.value).splitlines() == [
         "Error: these settings are wrong",
         "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
-        "ACCESS=token is not available yet; choose local or open",
+        "ACCESS must be one of local, open",
     ]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import mkstemp
 from typing import BinaryIO
 
 import click
@@ -27,7 +29,7 @@ def export_command(work: Work, resource: Resource) -> click.Command:
     def export(file: str, style: Format | None, with_hashes: bool = False) -> None:
         columns = resource.exported + (resource.secret if with_hashes else ())
         chosen = style or style_of(file)
-        with _created(file) as out:
+        with nullcontext(sys.stdout.buffer) if file == "-" else created(file) as out:
             work.run(lambda engine: _export(engine, resource.name, columns, chosen, out))
 
     flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
@@ -60,11 +62,36 @@ def style_of(file: str) -> Format:
     raise click.UsageError("--format csv or --format jsonl is needed where the name of the file does not tell")
 
 
-def _created(file: str) -> AbstractContextManager[BinaryIO]:
-    """Open a file that nobody else may read: it holds addresses, and perhaps hashes."""
-    if file == "-":
-        return nullcontext(sys.stdout.buffer)
+@contextmanager
+def created(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Iterator[BinaryIO]:
+    """A file that nobody else may read. It takes the place of another only at the end, and if nothing was raised.
+
+    Raises: Failure, with `status`.
+    """
     try:
-        return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+        if Path(file).exists() and not Path(file).is_file():
+            with open(file, "wb") as out:  # a pipe or a device, which has nothing to lose
+                yield out
+        else:
+            with _replacing(Path(file).resolve(), keep_unfinished) as out:
+                yield out
     except OSError as error:
-        raise Failure(f"{file}: {error.strerror}") from None
+        raise Failure(f"{file}: {error.strerror}", status=status) from None
+
+
+@contextmanager
+def _replacing(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
+    handle, unfinished = mkstemp(prefix=".unfinished-", dir=target.parent)
+    is_whole = keep_unfinished
+    try:
+        with os.fdopen(handle, "wb") as out:
+            try:
+                yield out
+                is_whole = True
+            finally:
+                if is_whole:
+                    out.flush()
+                    os.fsync(handle)
+                    os.replace(unfinished, target)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.exporting import FORMAT, style_of
+from app.commands.exporting import FORMAT, created, style_of
 from app.commands.progress import Rejects, position_of, progress
 from app.commands.resources import Resource
 from app.commands.work import Command, Failure, Work, tell
@@ -28,7 +30,7 @@ _CHOICES = ["fail", "skip", "update"]
 def import_command(work: Work, resource: Resource) -> click.Command:
     def import_(file: str, style: Format | None, rejects: str | None, json: bool, **how: Any) -> None:
         style = style or style_of(file)
-        with _opened(file) as source, _rejects(rejects) as refused:
+        with _opened(file) as source, _rejects(rejects, source) as refused:
             running = _Running(resource, source, style, refused, **how)
             try:
                 work.run(running.run, status=FAILED)
@@ -112,15 +114,24 @@ class _Running:
 
 
 @contextmanager
-def _rejects(file: str | None) -> Iterator[Rejects]:
+def _rejects(file: str | None, source: BinaryIO) -> Iterator[Rejects]:
+    if file and _is_same(file, source):
+        raise Failure(f"{file}: is what is to be imported", status=FAILED)
+    # An import that fails has its rejects too.
+    with created(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
+        rejects = Rejects(out)
+        try:
+            yield rejects
+        finally:
+            rejects.close()
+
+
+def _is_same(file: str, source: BinaryIO) -> bool:
+    """Whether a name leads to the file that is read, by a link too."""
     try:
-        rejects = Rejects(file)
-    except OSError as error:
-        raise Failure(f"{file}: {error.strerror}", status=FAILED) from None
-    try:
-        yield rejects
-    finally:
-        rejects.close()
+        return Path(file).is_file() and os.path.samestat(os.stat(file), os.fstat(source.fileno()))
+    except OSError:
+        return False  # of what is no file, as in a test's standard input
 
 
 def _opened(file: str) -> BinaryIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import sys
 import time
@@ -71,22 +72,23 @@ def position_of(source: BinaryIO) -> int:
 class Rejects:
     """Keeps line numbers and reasons, never a value of the record."""
 
-    def __init__(self, path: str | None) -> None:
-        self._file = open(path, "w", encoding="utf-8", newline="") if path else None  # noqa: SIM115
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._file = file
         self._count = 0
-        if self._file:
-            csv.writer(self._file, lineterminator="\n").writerow(["line", "reason"])
+        self._write([("line", "reason")])
 
     def add(self, rejects: Sequence[tuple[int, str]]) -> None:
-        if self._file:
-            csv.writer(self._file, lineterminator="\n").writerows(rejects)
-            self._file.flush()
+        self._write(rejects)
         for line, reason in rejects[: max(0, SHOWN - self._count)] if not self._file else ():
             click.echo(f"line {line}: {reason}", err=True)
         self._count += len(rejects)
 
-    def close(self) -> None:
+    def _write(self, rows: Sequence[tuple[int | str, str]]) -> None:
         if self._file:
-            self._file.close()
-        elif self._count > SHOWN:
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(rows)
+            self._file.write(lines.getvalue().encode())
+
+    def close(self) -> None:
+        if not self._file and self._count > SHOWN:
             click.echo(f"... and {self._count - SHOWN} more; --rejects FILE keeps them all", err=True)
