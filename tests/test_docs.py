@@ -60,7 +60,7 @@ async def test_every_route_is_in_the_document(app: Litestar, document: dict[str,
         for route in app.routes
         if isinstance(route, HTTPRoute) and not route.path.startswith("/schema")
         for method in route.methods
-        if method != "OPTIONS"
+        if method not in ("OPTIONS", "HEAD")
     }
 
     assert served == {(path, method) for path, item in document["paths"].items() for method in item}
@@ -90,3 +90,22 @@ async def test_operations_have_names_of_their_own(document: dict[str, Any]) -> N
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
 
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/users", "GET, HEAD, OPTIONS, POST"),
+        ("/users/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/developers/", "GET, HEAD, OPTIONS, POST"),
+        ("/developers/bulk", "OPTIONS, POST"),
+        ("/health/live", "GET, HEAD, OPTIONS"),
+        ("/schema/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/schema/assets/swagger-ui.css", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_every_method_of_a_path_is_named_once(client: httpx.AsyncClient, path: str, methods: str) -> None:
+    options, refused = await client.options(path), await client.put(path)
+
+    assert (options.status_code, options.headers["allow"]) == (204, methods)
+    assert (problem_of(refused)["code"], refused.headers["allow"]) == ("method_not_allowed", methods)
