@@ -16,7 +16,7 @@ from uuid_utils import uuid7
 from app.errors import PROBLEM_JSON, problem_body, report
 from app.incoming import Incoming
 from app.logs import request_id
-from app.problems import Forbidden, Problem, Unavailable
+from app.problems import Forbidden, Malformed, Problem, Unavailable
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
@@ -48,11 +48,12 @@ async def serve(
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
     writes: from the last piece of the request to the first of the response.
     """
-    given = host = b""
+    given = b""
+    hosts: list[bytes] = []
     proxied = False
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value
+            hosts.append(value)
         elif name == b"x-request-id":
             given = value
         elif name in _PROXY_HEADERS or name.startswith(b"x-forwarded-"):
@@ -62,7 +63,11 @@ async def serve(
     stamped = _stamped(send, (b"x-request-id", current.encode()), scope, observe)
     if log:
         stamped = _logged(stamped, scope)
-    if local and (proxied or not is_local((scope["client"] or ("",))[0], host)):
+    if len(hosts) > 1:
+        # A proxy in front may have looked at the other one (RFC 9112, 3.2).
+        await _refuse(stamped, Malformed("There is more than one Host"))
+        return
+    if local and (proxied or not is_local((scope["client"] or ("",))[0], b"".join(hosts))):
         await _refuse(stamped, Forbidden(_REFUSED))
         return
     if scope["method"] == "HEAD":
