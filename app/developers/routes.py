@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.answers import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.bodies import check_array
 from app.conditions import IfMatch, expected_versions, header, is_fresh
 from app.developers.repository import DeveloperReads, DeveloperRepository
 from app.developers.schemas import (
@@ -45,7 +46,12 @@ class DeveloperController(Controller):
         developer = await developers.create(data)
         return created(developer.public(), developer.version, f"/developers/{developer.id}")
 
-    @post("/bulk", responses=problems(400, 409, 413, 415, 422, 503), request_max_body_size=BULK_BODY_LIMIT)
+    @post(
+        "/bulk",
+        responses=problems(400, 409, 413, 415, 422, 503),
+        request_max_body_size=BULK_BODY_LIMIT,
+        before_request=check_array,
+    )
     async def create_many(
         self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
     ) -> Answer[BulkCreated]:
