@@ -29,6 +29,7 @@ from app.health import HealthController, Readiness
 from app.logs import configure_logs
 from app.metrics import Metrics, read_gauges, show_metrics
 from app.passwords import Passwords
+from app.paths import decode_id, is_id
 from app.pool import Pool, trimmed
 from app.reads import Reads
 from app.serving import Serving
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         },
         dto=JsonBody,
         return_dto=None,
+        type_decoders=[(is_id, decode_id)],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_LIMIT,
         logging_config=None,

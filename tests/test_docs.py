@@ -109,3 +109,18 @@ async def test_every_method_of_a_path_is_named_once(client: httpx.AsyncClient, p
 
     assert (options.status_code, options.headers["allow"]) == (204, methods)
     assert (problem_of(refused)["code"], refused.headers["allow"]) == ("method_not_allowed", methods)
+
+
+async def test_a_change_may_be_a_merge_patch(document: dict[str, Any]) -> None:
+    body = document["paths"]["/users/{user_id}"]["patch"]["requestBody"]["content"]
+
+    assert body["application/merge-patch+json"] == body["application/json"]
+
+
+async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, Any]) -> None:
+    for path in ("/users/{user_id}", "/developers/{developer_id}"):
+        for method, header in (("get", "If-None-Match"), ("patch", "If-Match"), ("delete", "If-Match")):
+            number, tag = document["paths"][path][method]["parameters"]
+
+            assert (number["in"], number["schema"]) == ("path", {"type": "integer"})
+            assert (tag["in"], tag["name"], tag.get("required", False)) == ("header", header, False)
