@@ -12,7 +12,9 @@ from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlche
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
-from litestar.types import Receive, Scope, Send
+from litestar.routes import HTTPRoute
+from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.bodies import JsonBody
 from app.budget import log_connection_budget
@@ -27,6 +29,7 @@ from app.health import HealthController, Readiness
 from app.logs import configure_logs
 from app.metrics import Metrics, read_gauges, show_metrics
 from app.passwords import Passwords
+from app.paths import decode_id, is_id
 from app.pool import Pool, trimmed
 from app.reads import Reads
 from app.serving import Serving
@@ -43,6 +46,20 @@ class UserService(Litestar):
     settings: Settings
     limit: float
     metrics: Metrics
+
+    def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
+        """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
+        routes = super().get_route_handler_map(value)
+        return {
+            path: {way: handler for way, handler in ways.items() if way != "OPTIONS"} for path, ways in routes.items()
+        }
+
+    def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
+        """Have OPTIONS name HEAD, too, which the edge answers."""
+        super().register(value)
+        for route in self.routes:
+            if isinstance(route, HTTPRoute) and "GET" in route.methods:
+                route.methods.add("HEAD")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
@@ -83,6 +100,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         },
         dto=JsonBody,
         return_dto=None,
+        type_decoders=[(is_id, decode_id)],
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_LIMIT,
         logging_config=None,

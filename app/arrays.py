@@ -6,48 +6,71 @@ Only a row that looks odd is checked by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from operator import attrgetter, not_
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
 
 from app.checks import Field, as_pointers, check, fields_of
-from app.problems import Invalid
+from app.problems import MOST_ERRORS, FieldError, Invalid
+from app.texts import is_readable, storable
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
-MOST_ERRORS = 100
+_TURN = 0.002
+"""Seconds that the work of one request may hold up all others."""
 
 
-def check_rows(kind: type[S], given: Sequence[Any]) -> list[S]:
+async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """Go through items and let everybody else have a turn in between."""
+    until = perf_counter() + _TURN
+    for item in items:
+        yield item
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + _TURN
+
+
+async def check_rows(kind: type[S], given: Sequence[Any]) -> list[S]:
     """Make a `kind` of every row. Raises: Invalid, with the first hundred errors, named like `/3/email`."""
-    made, wrong = sift(kind, given, most_errors=MOST_ERRORS)
-    if wrong:
-        errors = [error for place, fields in wrong.items() for error in as_pointers(fields, f"/{place}")]
-        raise Invalid(errors[:MOST_ERRORS])
+    made, odd = _at_once(kind, given)
+    errors: list[FieldError] = []
+    async for place in in_turns(odd):
+        made[place], wrong = _by_itself(kind, given[place])
+        errors += as_pointers(wrong, f"/{place}")
+        if len(errors) >= MOST_ERRORS:
+            break
+    if errors:
+        raise Invalid(errors)
     return [row for row in made if row is not None]
 
 
-def sift(
-    kind: type[S], given: Sequence[Any], *, most_errors: int | None = None
-) -> tuple[list[S | None], dict[int, dict[str, str]]]:
-    """Tell good rows, as Structs, from bad ones, as None and {place: {field: what is wrong}}.
-
-    A row is a `kind` already, or whatever was decoded for one. Ends once it has found `most_errors`.
-    """
-    made = [row if type(row) is kind else _convert(kind, row) for row in given]
+def sift(kind: type[S], given: Sequence[Any]) -> tuple[list[S | None], dict[int, dict[str, str]]]:
+    """Tell good rows, as Structs, from bad ones, as None and {place: {field: what is wrong}}."""
+    made, odd = _at_once(kind, given)
     wrong: dict[int, dict[str, str]] = {}
-    errors = 0
-    for place in sorted(_odd_places(kind, made)):
-        row = given[place]
-        made[place], found = check(kind, msgspec.structs.asdict(row) if type(row) is kind else row)
+    for place in odd:
+        made[place], found = _by_itself(kind, given[place])
         if found:
             wrong[place] = found
-            errors += len(found)
-            if most_errors is not None and errors >= most_errors:
-                break
     return made, wrong
+
+
+def _at_once(kind: type[S], given: Sequence[Any]) -> tuple[list[S | None], list[int]]:
+    """Make a `kind` of each row that is one, and tell the places of those that have to be checked by themselves.
+
+    A row is a `kind` already, or whatever was decoded for one.
+    """
+    made = [row if type(row) is kind else _convert(kind, row) for row in given]
+    return made, sorted(_odd_places(kind, made))
+
+
+def _by_itself(kind: type[S], row: Any) -> tuple[S | None, dict[str, str]]:
+    return check(kind, msgspec.structs.asdict(row) if type(row) is kind else row)
 
 
 def _convert(kind: type[S], row: Any) -> S | None:
@@ -58,7 +81,7 @@ def _convert(kind: type[S], row: Any) -> S | None:
 
 
 def _odd_places(kind: type[S], made: Sequence[S | None]) -> set[int]:
-    """The places of what is no `kind` yet, or may not be one when it is stripped and checked."""
+    """The places of what is no `kind` yet, or may not be one when it is tidied and checked."""
     odd = {place for place, row in enumerate(made) if row is None}
     places = [place for place, row in enumerate(made) if row is not None] if odd else range(len(made))
     rows = [made[place] for place in places] if odd else made
@@ -76,11 +99,14 @@ def _odd_places(kind: type[S], made: Sequence[S | None]) -> set[int]:
 
 def _odd_texts(field: Field, texts: list[str]) -> set[int]:
     odd: set[int] = set()
-    if _is_unstorable("".join(texts)):
-        odd |= _where(map(_is_unstorable, texts))
-    if field.strip and (stripped := list(map(str.strip, texts))) != texts:
+    together = "".join(texts)
+    if not (together.isascii() and together.isprintable()):
+        odd |= _where(map(not_, map(is_readable if field.readable else _is_storable, texts)))
+    if field.readable and (stripped := list(map(str.strip, texts))) != texts:
         odd |= _where(text != short for text, short in zip(texts, stripped, strict=True))
     if field.check is not None:
+        odd |= set(range(len(texts)))
+    if field.adapt is not None:
         odd |= set(range(len(texts))) if field.surely is None else _where(map(not_, map(field.surely, texts)))
     return odd
 
@@ -89,12 +115,8 @@ def _where(claims: Iterable[bool]) -> set[int]:
     return {index for index, claim in enumerate(claims) if claim}
 
 
-def _is_unstorable(text: str) -> bool:
-    """Whether PostgreSQL would refuse it: NUL, or a lone surrogate."""
-    if "\0" in text:
-        return True
+def _is_storable(text: str) -> bool:
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+        return storable(text) is text
+    except ValueError:
+        return False

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
+from litestar import Request
 from litestar.dto import AbstractDTO, DTOFieldDefinition
 from litestar.openapi.spec import Schema
 
-from app.arrays import check_rows
+from app.arrays import check_rows, in_turns
 from app.checks import as_pointers, check
-from app.problems import FieldError, Invalid, Malformed, UnsupportedMediaType
+from app.conditions import header
+from app.media_types import MERGE_PATCH, json_type
+from app.parsing import decode_json, items_of
+from app.problems import FieldError, Invalid, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -26,12 +29,12 @@ class JsonBody(AbstractDTO[Any]):
     """Decodes the `data` of every handler as the Struct of its annotation."""
 
     def decode_bytes(self, value: bytes) -> Any:
-        """Raises: UnsupportedMediaType, Malformed, Invalid."""
-        check_content_type(self.asgi_connection.headers.get("content-type", ""))
-        handler: Any = self.asgi_connection.route_handler
-        field = handler.parsed_data_field
+        """An array has been through `check_array` before. Raises: UnsupportedMediaType, Malformed, Invalid."""
+        request: Any = self.asgi_connection
+        field = _data(request)
         if get_origin(field.annotation) is list:
-            return decode_array(value, get_args(field.annotation)[0], _limits(field))
+            return request.state.checked
+        check_media_type(request)
         made, wrong = check(field.annotation, decode_json(value))
         if made is None:
             raise Invalid(as_pointers(wrong))
@@ -64,26 +67,39 @@ class JsonBody(AbstractDTO[Any]):
         return False
 
 
-def check_content_type(given: str) -> None:
-    """Accept JSON in UTF-8 and nothing else. Raises: UnsupportedMediaType."""
-    kind, _, parameters = given.lower().partition(";")
-    name, _, charset = parameters.strip().partition("=")
-    is_json = kind.strip() == "application/json" or (kind.startswith("application/") and kind.strip().endswith("+json"))
-    if not is_json or (name.strip() == "charset" and charset.strip(' "') not in ("utf-8", "utf8")):
+def check_media_type(request: Request[Any, Any, Any]) -> None:
+    """Accept JSON in UTF-8, not compressed, and for PATCH a merge patch, too. Raises: UnsupportedMediaType."""
+    given = json_type(header(request, b"content-type") or "")
+    coding = header(request, b"content-encoding") or "identity"
+    if given is None or (given == MERGE_PATCH and request.method != "PATCH") or coding.lower() != "identity":
         raise UnsupportedMediaType
 
 
-def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
+async def check_array(request: Request[Any, Any, Any]) -> None:
+    """To be called before a handler that takes an array: its rows may take seconds, and others have their turn.
+
+    Raises: UnsupportedMediaType, Malformed, Invalid.
+    """
+    if raw := await request.body():
+        check_media_type(request)
+        field = _data(request)
+        request.state.checked = await decode_array(raw, get_args(field.annotation)[0], _limits(field))
+
+
+async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
     """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
+    least, most = limits.min_length or 0, limits.max_length or len(raw)
     try:
-        given: Any = _decoder(kind).decode(raw)
+        given = _decoder(kind).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        given = decode_json(raw)
-    if not isinstance(given, list):
-        raise Invalid([FieldError("must be an array", pointer="")])
-    if not (limits.min_length or 0) <= len(given) <= (limits.max_length or len(given)):
-        raise Invalid([FieldError(f"must hold {limits.min_length} to {limits.max_length} items", pointer="")])
-    return check_rows(kind, given)
+        given = []
+        async for item in in_turns(items_of(raw)):
+            given.append(item)
+            if len(given) > most:
+                break
+    if not least <= len(given) <= most:
+        raise Invalid([FieldError(f"must hold {least} to {most} items", pointer="")])
+    return await check_rows(kind, given)
 
 
 @lru_cache(16)
@@ -91,22 +107,9 @@ def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
 
 
+def _data(request: Any) -> FieldDefinition:
+    return request.route_handler.parsed_data_field  # type: ignore[no-any-return]
+
+
 def _limits(field: FieldDefinition) -> msgspec.Meta:
     return next((meta for meta in field.metadata if isinstance(meta, msgspec.Meta)), msgspec.Meta())
-
-
-def decode_json(raw: bytes) -> Any:
-    """Parse JSON in UTF-8. Raises: Malformed."""
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    # A lone surrogate is well-formed JSON that msgspec refuses: let the field that holds it be named.
-    try:
-        return json.loads(raw.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise Malformed from None
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
-from app.problems import FieldError
+from app.problems import MOST_ERRORS, FieldError
+from app.texts import is_whole_number, readable, storable
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -18,6 +20,8 @@ _BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (\S+)")
 _LENGTH = re.compile(r"of length (>=|<=) (\d+)")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
 _BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
+_LONGEST_NAME = 64
+"""Characters of an unknown field's name that an answer repeats."""
 _NOUNS = {
     "str": "a string",
     "int": "a whole number",
@@ -35,10 +39,14 @@ class Field(msgspec.Struct, frozen=True):
 
     kind: Any
     required: bool
-    strip: bool
+    is_integer: bool
+    readable: bool
+    """Whether people read it."""
     check: Callable[[Any], None] | None
+    adapt: Callable[[Any], Any] | None
+    """Checks, too, and returns what is taken instead."""
     surely: Callable[[str], object] | None
-    """Tells quickly, if it is true, that `check` would pass."""
+    """Tells quickly, if it is true, that `adapt` would return the same."""
 
 
 def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
@@ -49,7 +57,8 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
     if not isinstance(given, dict):
         return None, {"": "must be an object"}
     fields = fields_of(kind)
-    wrong = {name: "unknown" for name in given if name not in fields}
+    unknown = (name for name in given if name not in fields)
+    wrong = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
     clean: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in given:
@@ -57,13 +66,7 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
                 wrong[name] = "required"
             continue
         try:
-            value = _tidy(given[name], field)
-            clean[name] = msgspec.convert(value, field.kind, strict=strict)
-            if isinstance(clean[name], datetime):
-                # Strictly, or else a number would be a time, too.
-                clean[name] = _in_utc(msgspec.convert(value, field.kind))
-            if field.check is not None and clean[name] is not None:
-                field.check(clean[name])
+            clean[name] = _value(given[name], field, strict=strict)
         except ValueError as error:
             wrong[name] = in_words(error)
     return (None, wrong) if wrong else (kind(**clean), wrong)
@@ -72,29 +75,33 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
 def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
     """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
     return [
-        FieldError(detail, pointer=f"{prefix}/{_escaped(name)}" if name else prefix) for name, detail in wrong.items()
+        FieldError(detail, pointer=f"{prefix}/{shown(name).replace('~', '~0').replace('/', '~1')}" if name else prefix)
+        for name, detail in wrong.items()
     ]
 
 
-def _escaped(name: str) -> str:
-    """A name as a part of a JSON pointer; it may hold a lone surrogate, which no answer can."""
-    return name.replace("~", "~0").replace("/", "~1").encode(errors="replace").decode()
+def shown(name: str) -> str:
+    """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
+    cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return cut.encode(errors="replace").decode()
 
 
-def _tidy(value: Any, field: Field) -> Any:
-    """Strip where the field asks for it; refuse what PostgreSQL cannot store. Raises: ValueError."""
-    if not isinstance(value, str):
-        return value
-    if "\0" in value:
-        raise ValueError("must not contain a NUL character")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must not contain a lone surrogate") from None
-    return value.strip() if field.strip else value
+def _value(given: Any, field: Field, *, strict: bool) -> Any:
+    """Raises: ValueError."""
+    if isinstance(given, str):
+        given = readable(given) if field.readable else storable(given)
+        if field.is_integer and not strict and not is_whole_number(given):
+            raise ValueError("must be a whole number")
+    value = msgspec.convert(given, field.kind, strict=strict)
+    if isinstance(value, datetime):
+        # Strictly, or else a number would be a time, too.
+        return in_utc(msgspec.convert(given, field.kind))
+    if field.check is not None and value is not None:
+        field.check(value)
+    return value if field.adapt is None or value is None else field.adapt(value)
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
     """Take a time only if it is one in UTC, too, as PostgreSQL keeps it. Raises: ValueError."""
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment
@@ -108,22 +115,28 @@ def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
 
 
 def _field(field: msgspec.structs.FieldInfo) -> Field:
-    extra = _extra(msgspec.inspect.type_info(field.type))
+    parts = list(_parts(msgspec.inspect.type_info(field.type)))
+    extra: dict[str, Any] = {}
+    for part in parts:
+        extra |= (part.extra or {}) if isinstance(part, msgspec.inspect.Metadata) else {}
     return Field(
         kind=field.type,
         required=field.required,
-        strip=bool(extra.get("strip")),
+        is_integer=any(isinstance(part, msgspec.inspect.IntType) for part in parts),
+        readable=bool(extra.get("readable")),
         check=extra.get("check"),
+        adapt=extra.get("adapt"),
         surely=extra.get("surely"),
     )
 
 
-def _extra(described: msgspec.inspect.Type) -> dict[str, Any]:
+def _parts(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    yield described
     if isinstance(described, msgspec.inspect.Metadata):
-        return {**(described.extra or {}), **_extra(described.type)}
-    if isinstance(described, msgspec.inspect.UnionType):
-        return {key: value for member in described.types for key, value in _extra(member).items()}
-    return {}
+        yield from _parts(described.type)
+    elif isinstance(described, msgspec.inspect.UnionType):
+        for member in described.types:
+            yield from _parts(member)
 
 
 def in_words(error: ValueError) -> str:

@@ -17,6 +17,7 @@ from litestar.openapi.spec import Tag
 from litestar.static_files import create_static_files_router
 
 from app.errors import PROBLEM_JSON, problem_body, to_problem
+from app.media_types import MERGE_PATCH
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\
@@ -118,10 +119,15 @@ def _guarded(response: Response[Any]) -> Response[Any]:
 
 
 def _true(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the 400 that Litestar would give for a bad parameter: here it is a 422. Have the docstring as title."""
+    """Leave out the 400 that Litestar would give for a bad parameter: here it is a 422. Have the docstring as title.
+
+    A change may come as a merge patch, too.
+    """
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")
+            if (body := operation.get("requestBody", {}).get("content")) and operation is path.get("patch"):
+                body[MERGE_PATCH] = body["application/json"]
             if "application/json" in operation["responses"].get("400", {}).get("content", {}):
                 del operation["responses"]["400"]
     return document

@@ -48,11 +48,12 @@ async def serve(
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
     writes: from the last piece of the request to the first of the response.
     """
-    given = host = b""
+    given = b""
+    hosts: list[bytes] = []
     proxied = False
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value
+            hosts.append(value)
         elif name == b"x-request-id":
             given = value
         elif name in _PROXY_HEADERS or name.startswith(b"x-forwarded-"):
@@ -61,6 +62,10 @@ async def serve(
     request_id.set(current)
     outgoing = Outgoing(send, scope, current, observe, log)
     try:
+        if len(hosts) > 1:
+            # A proxy in front may have looked at the other one (RFC 9112, 3.2).
+            raise Malformed("There is more than one Host")
+        host = b"".join(hosts)
         if local:
             if proxied or not is_local((scope["client"] or ("",))[0], host):
                 raise Forbidden(_REFUSED)

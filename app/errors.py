@@ -131,9 +131,9 @@ def _from_http(error: HTTPException) -> Problem:
     problem = Problem(title(error.status_code), code=_CODES.get(error.status_code, "malformed_request"))
     problem.status = error.status_code
     problem.headers = {name.title(): value for name, value in (error.headers or {}).items()}
-    if "GET" in (allowed := problem.headers.get("Allow", "")):
+    if allowed := set(problem.headers.get("Allow", "").split(", ")) - {""}:
         # Every GET answers HEAD, which the edge sees to and Litestar does not know.
-        problem.headers["Allow"] = allowed + ", HEAD"
+        problem.headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     return problem
 
 

@@ -20,23 +20,35 @@ is_plain_email = re.compile(
 """Whether email-validator accepts an address without a doubt. Takes 0.3 us, where the library takes 50."""
 
 
-def check_email(text: str) -> None:
-    """Accept what email-validator accepts, without a DNS look-up. Raises: ValueError."""
+def normal_email(text: str) -> str:
+    """email-validator's normal form, without a DNS look-up, in the letter case of what is ASCII. Raises: ValueError.
+
+    Takes up to 1 ms where it has to look at a domain outside ASCII.
+    """
     if is_plain_email(text):
-        return
+        return text
     try:
-        validate_email(text, check_deliverability=False)
+        found = validate_email(text, check_deliverability=False)
     except EmailNotValidError:
         raise ValueError("not a valid email address") from None
+    local, _, domain = text.rpartition("@")
+    return f"{_spelt(local, found.local_part)}@{_spelt(domain, found.domain)}"
 
 
-Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra={"strip": True})]
+def _spelt(given: str, normal: str | None) -> str:
+    return given if given.isascii() and given.lower() == str(normal).lower() else str(normal)
+
+
+READABLE = {"readable": True}
+Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra=READABLE)]
+Part = Annotated[str, Meta(min_length=3, max_length=255, extra=READABLE)]
+"""What to look for in longer texts."""
 Email = Annotated[
     str,
     Meta(
         max_length=255,
         examples=["ada@example.com"],
-        extra={"strip": True, "check": check_email, "surely": is_plain_email},
+        extra={**READABLE, "adapt": normal_email, "surely": is_plain_email},
         extra_json_schema={"format": "email"},
     ),
 ]

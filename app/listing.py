@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from app.cursors import decode_cursor, encode_cursor
 from app.database import Model
 from app.filters import Filter
-from app.pagination import CursorPage, ListQuery, Page, decode_cursor, encode_cursor, make_page
+from app.pagination import CursorPage, ListQuery, Page, make_page
 from app.problems import FieldError, Invalid
 from app.reads import Reads, Rendered, render
 from app.statements import Shape, Sortable, cursor_page, deep_page, page

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import Operation, Parameter, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from app.errors import PROBLEM_JSON, ProblemBody
@@ -44,12 +44,20 @@ class ConditionalRead(Operation):
     """An operation that answers 304 where the client has the version already."""
 
     def __post_init__(self) -> None:
-        schema = Schema(type=OpenAPIType.STRING)
-        description = "Answer 304 if this is still the version (an ETag)"
-        self.parameters = [
-            *(self.parameters or []),
-            Parameter(name="If-None-Match", param_in="header", schema=schema, description=description),
-        ]
+        self.parameters = _with_tag(self, "If-None-Match", "Answer 304 if this is still the version (an ETag)")
+
+
+@dataclass
+class ConditionalChange(Operation):
+    """An operation that changes a certain version only, if the client names one."""
+
+    def __post_init__(self) -> None:
+        self.parameters = _with_tag(self, "If-Match", "Change only this version (an ETag)")
+
+
+def _with_tag(operation: Operation, header: str, description: str) -> list[Parameter | Reference]:
+    tag = Parameter(name=header, param_in="header", schema=Schema(type=OpenAPIType.STRING), description=description)
+    return [*(operation.parameters or []), tag]
 
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}

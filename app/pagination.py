@@ -1,23 +1,21 @@
-"""Pagination: query parameters in; an envelope, a `Link` header and an opaque cursor out."""
+"""Pagination: query parameters in; an envelope and a `Link` header out."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections import Counter
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.checks import check
-from app.problems import FieldError, Invalid
+from app.checks import check, shown
+from app.problems import FieldError, Invalid, Malformed
 
 T = TypeVar("T")
 Q = TypeVar("Q", bound="ListQuery")
 
 LARGEST_BIGINT = 2**63 - 1
+_MOST_PARAMETERS = 100
 
 
 class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -61,22 +59,31 @@ class CursorPage(Struct, Generic[T], frozen=True):
 
 
 def parse_query(kind: type[Q], query_string: bytes) -> Q:
-    """Read a list's parameters. Raises: Invalid."""
-    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
-    given = dict(pairs)
-    made, wrong = check(kind, given, strict=False)
-    if len(given) < len(pairs):
-        names = [name for name, _ in pairs]
-        wrong |= {name: "given more than once" for name in names if names.count(name) > 1}
+    """Read a list's parameters. Raises: Malformed, Invalid."""
+    pairs = _pairs(query_string)
+    made, wrong = check(kind, dict(pairs), strict=False)
+    if len(counts := Counter(name for name, _ in pairs)) < len(pairs):
+        wrong |= {name: "given more than once" for name, count in counts.items() if count > 1}
     if made is not None and made.cursor is not UNSET and made.page is not UNSET:
         wrong["cursor"] = "cannot be combined with page"
     if wrong or made is None:
         unknown = all(detail == "unknown" for detail in wrong.values())
         raise Invalid(
-            [FieldError(detail, parameter=name) for name, detail in wrong.items()],
+            [FieldError(detail, parameter=shown(name)) for name, detail in wrong.items()],
             code="unknown_parameter" if unknown else None,
         )
     return made
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """Raises: Malformed, Invalid."""
+    try:
+        text = query_string.decode()
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except UnicodeDecodeError:
+        raise Malformed("The query is not valid UTF-8") from None
+    except ValueError:
+        raise Invalid([FieldError(f"at most {_MOST_PARAMETERS} parameters")]) from None
 
 
 def make_page(items: list[T], *, total: int, query: ListQuery) -> Page[T]:
@@ -86,8 +93,9 @@ def make_page(items: list[T], *, total: int, query: ListQuery) -> Page[T]:
 
 def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
     """Name the neighbours of a page (RFC 8288); empty where there are none."""
-    pairs = parse_qsl(query_string.decode("latin-1"))
-    kept = urlencode([(name, value) for name, value in pairs if name not in ("page", "cursor")])
+    kept = urlencode(
+        [(name, value) for name, value in parse_qsl(query_string.decode()) if name not in ("page", "cursor")]
+    )
     start = f"<{path}?{kept}{'&' if kept else ''}"
     links: list[tuple[str, str, int | str]] = []
     if isinstance(result, CursorPage):
@@ -102,29 +110,3 @@ def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[A
             links.append(("next", "page", result.page + 1))
     # Neither a number nor a cursor needs to be quoted.
     return ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)
-
-
-def encode_cursor(values: Sequence[Any], bound_to: Iterable[Any]) -> str:
-    """Pack the sort keys of the last row, with a check sum that also covers the sort and the filters."""
-    payload = msgspec.msgpack.encode(values)
-    return _text(_check_sum(payload, bound_to) + payload)
-
-
-def decode_cursor(cursor: str, kinds: Sequence[type], bound_to: Iterable[Any]) -> list[Any]:
-    """Unpack a cursor into values of `kinds`. Raises: Invalid, for one that is damaged or was made otherwise."""
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        payload = raw[8:]
-        if raw[:8] != _check_sum(payload, bound_to) or _text(raw) != cursor:
-            raise ValueError
-        return list(msgspec.msgpack.decode(payload, type=tuple[tuple(kinds)]))  # type: ignore[misc]
-    except (ValueError, msgspec.DecodeError):
-        raise Invalid([FieldError("not a cursor of this list", parameter="cursor")], code="invalid_cursor") from None
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _check_sum(payload: bytes, bound_to: Iterable[Any]) -> bytes:
-    return blake2b(payload, digest_size=8, key=blake2b(repr(list(bound_to)).encode()).digest()).digest()

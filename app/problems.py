@@ -6,6 +6,9 @@ from http import HTTPStatus
 
 from msgspec import UNSET, Struct, UnsetType
 
+MOST_ERRORS = 100
+"""Errors that an answer lists: a body of a few kilobytes can hold thousands."""
+
 _TITLES = {
     413: "Request Entity Too Large",
     414: "Request-URI Too Long",
@@ -105,15 +108,15 @@ class UnsupportedMediaType(Problem):
 
 
 class Invalid(Problem):
-    """Parsed, but not acceptable: every bad field at once."""
+    """Parsed, but not acceptable: every bad field at once, or the first hundred."""
 
     status = 422
     code = "validation_error"
 
     def __init__(self, errors: list[FieldError], *, code: str | None = None) -> None:
-        count = len(errors)
+        count = len(errors[:MOST_ERRORS])
         super().__init__(f"{count} field{' is' if count == 1 else 's are'} invalid", code=code)
-        self.errors = errors
+        self.errors = errors[:MOST_ERRORS]
 
 
 class Unavailable(Problem):

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from app.bodies import decode_json
+from app.parsing import decode_json
 from app.problems import Malformed
 
 Format = Literal["csv", "jsonl"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -121,6 +122,49 @@ async def test_a_surrogate_is_named(client: httpx.AsyncClient) -> None:
     created = await client.post("/developers/bulk", content=raw, headers=JSON)
 
     assert (created.status_code, pointers(created)) == (422, ["/0/specialty"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "errors"),
+    [
+        (b'["\\ud800"' + b',{"a":1}' * 20_000 + b"]", [("", "must hold 1 to 10000 items")]),
+        (b"[[]" + b",[]" * 2_000_000 + b"]", [("", "must hold 1 to 10000 items")]),
+        (b"[ null ,\n[] ]", [("/0", "must be an object"), ("/1", "must be an object")]),
+        (b'[1,{"a":"' + b"x" * 70_000 + b'"}]', [("/1", "longer than 65536 characters")]),
+        (b'{"a":"' + b"x" * 70_000, [("", "must be an array")]),
+    ],
+    ids=["surrogate", "arrays", "blanks", "long", "object"],
+)
+async def test_an_array_is_read_no_further_than_it_may_go(
+    client: httpx.AsyncClient, raw: bytes, errors: list[tuple[str, str]]
+) -> None:
+    refused = await client.post("/developers/bulk", content=raw, headers=JSON)
+
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["detail"]) for error in refused.json()["errors"]] == errors
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[1", b"[1,", b"[1,]", b"[,1]", b"[1 2]", b"[1[2]", b"[1]]", b"[]1", b"[1]\0", b"[\xff]", b"[NaN]", b"", b"{"],
+)
+async def test_an_array_that_cannot_be_parsed_is_400(client: httpx.AsyncClient, raw: bytes) -> None:
+    refused = await client.post("/developers/bulk", content=raw, headers=JSON)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
+
+
+async def test_others_are_answered_while_slow_rows_are_checked(client: httpx.AsyncClient) -> None:
+    slow = [{"name": "N", "email": f"n{n}@bücher{n}.example", "specialty": "ops"} for n in range(1_000)]
+    checking = asyncio.create_task(create_many(client, [*slow, {}]))
+    answered = 0
+
+    while not checking.done():
+        answered += (await client.get("/health/live")).status_code == 200
+        await asyncio.sleep(0)
+
+    assert pointers(await checking) == ["/1000/name", "/1000/email", "/1000/specialty"]
+    assert answered > 20
 
 
 @pytest.mark.parametrize(("size", "status"), [(7 * 1024 * 1024, 400), (8 * 1024 * 1024 + 1, 413)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.cursors import encode_cursor
 from tests.test_counts import run
 
 ADD = (
@@ -112,6 +114,44 @@ async def test_a_damaged_cursor_is_refused(client: httpx.AsyncClient, engine: As
 
         assert answer.status_code == 422
         assert [error["parameter"] for error in answer.json()["errors"]] == ["cursor"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "values"),
+    [
+        ("id", [2**63]),
+        ("id", [2**64 - 1]),
+        ("id", [-(2**63) - 0.5]),
+        ("id", ["1"]),
+        ("id", []),
+        ("name", ["a\0b", 1]),
+        ("name", [b"\xed\xa0\x80", 1]),
+        ("name", [None, 1]),
+        ("name", ["a", 2**63]),
+        ("email", ["\0", 1]),
+        ("created_at", [datetime(2026, 1, 1), 1]),  # noqa: DTZ001
+        ("created_at", ["0001-01-01T00:00:00+14:00", 1]),
+        ("created_at", ["9999-12-31T23:59:59-14:00", 1]),
+        ("created_at", [1, 1]),
+    ],
+)
+async def test_a_forged_cursor_is_refused(client: httpx.AsyncClient, sort: str, values: list[Any]) -> None:
+    keys = tuple((name, False) for name in dict.fromkeys([sort, "id"]))
+    cursor = encode_cursor(values, ["users", keys, []])
+
+    refused = await client.get("/users", params={"cursor": cursor, "sort": sort})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cursor"), refused.text
+
+
+@pytest.mark.parametrize(("sort", "values"), [("id", [-(2**63)]), ("id", [2**63 - 1]), ("name", ["\U0001f600", 1])])
+async def test_a_cursor_at_the_ends_of_its_range_is_taken(
+    client: httpx.AsyncClient, sort: str, values: list[Any]
+) -> None:
+    keys = tuple((name, False) for name in dict.fromkeys([sort, "id"]))
+    cursor = encode_cursor(values, ["users", keys, []])
+
+    assert (await client.get("/users", params={"cursor": cursor, "sort": sort})).status_code == 200
 
 
 async def test_page_and_cursor_exclude_each_other(client: httpx.AsyncClient) -> None:

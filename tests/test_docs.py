@@ -60,7 +60,7 @@ async def test_every_route_is_in_the_document(app: Litestar, document: dict[str,
         for route in app.routes
         if isinstance(route, HTTPRoute) and not route.path.startswith("/schema")
         for method in route.methods
-        if method != "OPTIONS"
+        if method not in ("OPTIONS", "HEAD")
     }
 
     assert served == {(path, method) for path, item in document["paths"].items() for method in item}
@@ -90,3 +90,37 @@ async def test_operations_have_names_of_their_own(document: dict[str, Any]) -> N
     names = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
 
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/users", "GET, HEAD, OPTIONS, POST"),
+        ("/users/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/developers/", "GET, HEAD, OPTIONS, POST"),
+        ("/developers/bulk", "OPTIONS, POST"),
+        ("/health/live", "GET, HEAD, OPTIONS"),
+        ("/schema/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/schema/assets/swagger-ui.css", "GET, HEAD, OPTIONS"),
+    ],
+)
+async def test_every_method_of_a_path_is_named_once(client: httpx.AsyncClient, path: str, methods: str) -> None:
+    options, refused = await client.options(path), await client.put(path)
+
+    assert (options.status_code, options.headers["allow"]) == (204, methods)
+    assert (problem_of(refused)["code"], refused.headers["allow"]) == ("method_not_allowed", methods)
+
+
+async def test_a_change_may_be_a_merge_patch(document: dict[str, Any]) -> None:
+    body = document["paths"]["/users/{user_id}"]["patch"]["requestBody"]["content"]
+
+    assert body["application/merge-patch+json"] == body["application/json"]
+
+
+async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, Any]) -> None:
+    for path in ("/users/{user_id}", "/developers/{developer_id}"):
+        for method, header in (("get", "If-None-Match"), ("patch", "If-Match"), ("delete", "If-Match")):
+            number, tag = document["paths"][path][method]["parameters"]
+
+            assert (number["in"], number["schema"]) == ("path", {"type": "integer"})
+            assert (tag["in"], tag["name"], tag.get("required", False)) == ("header", header, False)

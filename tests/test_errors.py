@@ -158,15 +158,6 @@ async def test_a_body_that_is_not_json_by_its_type_is_refused(client: httpx.Asyn
     assert problem_of(answer) == expected
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json"]
-)
-async def test_json_by_any_of_its_names_is_read(client: httpx.AsyncClient, content_type: str) -> None:
-    answer = await client.post("/users", content=b"{}", headers={"Content-Type": content_type})
-
-    assert answer.status_code == 422
-
-
 @pytest.mark.parametrize("path", ["/broken", "/broken-answer", "/broken-sql"])
 async def test_a_defect_is_told_in_a_fixed_text(breaking: httpx.AsyncClient, path: str) -> None:
     answer = await breaking.get(path)

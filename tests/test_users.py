@@ -207,6 +207,22 @@ async def test_a_change_of_the_current_version_is_made(client: httpx.AsyncClient
     assert changed.headers["etag"] == (await client.get("/users/1")).headers["etag"]
 
 
+@pytest.mark.parametrize("lines", [['"7"', "{tag}"], ["{tag}", '"7"'], ['"6", "7"', "", "{tag}"]])
+async def test_a_condition_in_several_lines_is_one_list(client: httpx.AsyncClient, lines: list[str]) -> None:
+    seen = (await sign_up(client)).headers["etag"]
+    lines = [line.format(tag=seen) for line in lines]
+
+    read = await client.get("/users/1", headers=[("If-None-Match", line) for line in lines])
+    changed = await client.patch("/users/1", json={"name": "A"}, headers=[("If-Match", line) for line in lines])
+    stale = await client.delete("/users/1", headers=[("If-Match", line) for line in lines])
+    deleted = await client.delete(
+        "/users/1", headers=[("If-Match", line) for line in [*lines, changed.headers["etag"]]]
+    )
+
+    assert (read.status_code, changed.status_code, deleted.status_code) == (304, 200, 204)
+    assert problem_of(stale) == CHANGED
+
+
 @pytest.mark.parametrize("condition", ['"2"', "W/{tag}", '"abc"', "1", '""'])
 async def test_only_a_strong_tag_of_the_current_version_matches(client: httpx.AsyncClient, condition: str) -> None:
     seen = (await sign_up(client)).headers["etag"]
@@ -283,7 +299,7 @@ async def test_a_number_that_is_nobodys_is_not_found(client: httpx.AsyncClient, 
     assert problem_of(answer) == NOBODY
 
 
-@pytest.mark.parametrize("user_id", ["abc", "1.5", "1_0", "%20", "٣", "%00"])
+@pytest.mark.parametrize("user_id", ["abc", "1.5", "1.0", "1e0", "01", "1_0", "%20", "٣", "%00"])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 async def test_an_id_that_is_not_a_number_is_named(client: httpx.AsyncClient, method: str, user_id: str) -> None:
     answer = await client.request(method, f"/users/{user_id}", json={} if method == "PATCH" else None)

@@ -94,10 +94,10 @@ def people_commands(work: Work) -> list[click.Command]:
 
 
 async def found(session: AsyncSession, who: str) -> int:
-    """The id of a user by id or address. Raises: Missing."""
+    """The id of a user by id or address. Raises: Missing, Failure."""
     if who.isascii() and who.isdecimal():
         return int(who)
-    user = await UserRepository(session=session).get_by_email(who)
+    user = await UserRepository(session=session).get_by_email(checked(UserQuery, email=who).email)
     if user is None:
         raise Missing("User")
     return user.id

@@ -6,11 +6,12 @@ from typing import Any
 
 from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.answers import PRIVATE, Answer, created, listed, not_modified, versioned
-from app.conditions import IfMatch, expected_versions, header, is_fresh
+from app.bodies import check_array
+from app.conditions import expected_versions, is_fresh
 from app.developers.repository import DeveloperReads, DeveloperRepository
 from app.developers.schemas import (
     BulkCreated,
@@ -20,8 +21,9 @@ from app.developers.schemas import (
     DeveloperRead,
     DeveloperUpdate,
 )
-from app.openapi import NOT_MODIFIED, ConditionalRead, listed_by, problems
+from app.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.pagination import CursorPage, Page, parse_query
+from app.paths import RowId
 from app.reads import Reads
 
 BULK_BODY_LIMIT = 8 * 1024 * 1024
@@ -45,7 +47,12 @@ class DeveloperController(Controller):
         developer = await developers.create(data)
         return created(developer.public(), developer.version, f"/developers/{developer.id}")
 
-    @post("/bulk", responses=problems(400, 409, 413, 415, 422, 503), request_max_body_size=BULK_BODY_LIMIT)
+    @post(
+        "/bulk",
+        responses=problems(400, 409, 413, 415, 422, 503),
+        request_max_body_size=BULK_BODY_LIMIT,
+        before_request=check_array,
+    )
     async def create_many(
         self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
     ) -> Answer[BulkCreated]:
@@ -63,29 +70,33 @@ class DeveloperController(Controller):
 
     @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(
-        self, request: Request[Any, Any, Any], developer_id: FromPath[int], reads: NamedDependency[Reads]
+        self, request: Request[Any, Any, Any], developer_id: RowId, reads: NamedDependency[Reads]
     ) -> Answer[DeveloperRead]:
         """Read a developer."""
         developer = await DeveloperReads(reads).get_by_id(developer_id)
-        if is_fresh(header(request, b"if-none-match"), developer.version):
+        if is_fresh(request, developer.version):
             return not_modified(developer.version)
         return versioned(developer.public(), developer.version, PRIVATE)
 
-    @patch("/{developer_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
+    @patch(
+        "/{developer_id:str}",
+        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        operation_class=ConditionalChange,
+    )
     async def update(
         self,
-        developer_id: FromPath[int],
+        request: Request[Any, Any, Any],
+        developer_id: RowId,
         data: JSONBody[DeveloperUpdate],
         developers: NamedDependency[DeveloperRepository],
-        if_match: IfMatch = None,
     ) -> Answer[DeveloperRead]:
         """Change a developer's name, address or specialty."""
-        developer = await developers.change(developer_id, data, expected=expected_versions(if_match))
+        developer = await developers.change(developer_id, data, expected=expected_versions(request))
         return versioned(developer.public(), developer.version)
 
-    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503))
+    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
     async def remove(
-        self, developer_id: FromPath[int], developers: NamedDependency[DeveloperRepository], if_match: IfMatch = None
+        self, request: Request[Any, Any, Any], developer_id: RowId, developers: NamedDependency[DeveloperRepository]
     ) -> None:
         """Delete a developer."""
-        await developers.remove(developer_id, expected=expected_versions(if_match))
+        await developers.remove(developer_id, expected=expected_versions(request))

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.fields import Email, Moment, Name
+from app.fields import READABLE, Email, Moment, Name, Part
 from app.pagination import ListQuery
 
-Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend"], extra={"strip": True})]
+Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend"], extra=READABLE)]
 
 
 class DeveloperCreate(Struct, forbid_unknown_fields=True):
@@ -59,13 +59,13 @@ class DeveloperRow(Struct, frozen=True):
 class DeveloperQuery(ListQuery):
     """Which developers, in what order."""
 
-    specialty: str | UnsetType = UNSET
+    specialty: Specialty | UnsetType = UNSET
     """Exactly this specialty."""
-    email: str | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     """This address, in any letter case."""
-    name: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     """Exactly this name."""
-    q: Annotated[str, Meta(min_length=3, max_length=255)] | UnsetType = UNSET
+    q: Part | UnsetType = UNSET
     """A part of the name or of the address."""
     created_after: Moment | UnsetType = UNSET
     """Created at this time or later (RFC 3339)."""

@@ -6,14 +6,15 @@ from typing import Any
 
 from litestar import Controller, Request, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.answers import PRIVATE, Answer, created, listed, not_modified, versioned
-from app.conditions import IfMatch, expected_versions, header, is_fresh
-from app.openapi import NOT_MODIFIED, ConditionalRead, listed_by, problems
+from app.conditions import expected_versions, is_fresh
+from app.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.pagination import CursorPage, Page, parse_query
 from app.passwords import Passwords
+from app.paths import RowId
 from app.reads import Reads
 from app.users.repository import UserReads, UserRepository
 from app.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
@@ -48,29 +49,31 @@ class UserController(Controller):
 
     @get("/{user_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(
-        self, request: Request[Any, Any, Any], user_id: FromPath[int], reads: NamedDependency[Reads]
+        self, request: Request[Any, Any, Any], user_id: RowId, reads: NamedDependency[Reads]
     ) -> Answer[UserRead]:
         """Read a user."""
         user = await UserReads(reads).get_by_id(user_id)
-        if is_fresh(header(request, b"if-none-match"), user.version):
+        if is_fresh(request, user.version):
             return not_modified(user.version)
         return versioned(user.public(), user.version, PRIVATE)
 
-    @patch("/{user_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503))
+    @patch(
+        "/{user_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503), operation_class=ConditionalChange
+    )
     async def update(
         self,
-        user_id: FromPath[int],
+        request: Request[Any, Any, Any],
+        user_id: RowId,
         data: JSONBody[UserUpdate],
         users: NamedDependency[UserRepository],
-        if_match: IfMatch = None,
     ) -> Answer[UserRead]:
         """Change a user's name or address."""
-        user = await users.change(user_id, data, expected=expected_versions(if_match))
+        user = await users.change(user_id, data, expected=expected_versions(request))
         return versioned(user.public(), user.version)
 
-    @delete("/{user_id:str}", responses=problems(404, 412, 422, 503))
+    @delete("/{user_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
     async def remove(
-        self, user_id: FromPath[int], users: NamedDependency[UserRepository], if_match: IfMatch = None
+        self, request: Request[Any, Any, Any], user_id: RowId, users: NamedDependency[UserRepository]
     ) -> None:
         """Delete a user."""
-        await users.remove(user_id, expected=expected_versions(if_match))
+        await users.remove(user_id, expected=expected_versions(request))

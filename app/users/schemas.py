@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from msgspec import UNSET, Struct, UnsetType
 
-from msgspec import UNSET, Meta, Struct, UnsetType
-
-from app.fields import Email, Moment, Name, Password
+from app.fields import Email, Moment, Name, Part, Password
 from app.pagination import ListQuery
 
 
@@ -58,11 +56,11 @@ class UserRow(Struct, frozen=True):
 class UserQuery(ListQuery):
     """Which users, in what order."""
 
-    email: str | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     """This address, in any letter case."""
-    name: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     """Exactly this name."""
-    q: Annotated[str, Meta(min_length=3, max_length=255)] | UnsetType = UNSET
+    q: Part | UnsetType = UNSET
     """A part of the name or of the address."""
     created_after: Moment | UnsetType = UNSET
     """Created at this time or later (RFC 3339)."""

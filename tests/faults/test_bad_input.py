@@ -114,6 +114,7 @@ async def test_a_change_to_nothing_is_422(client: httpx.AsyncClient, field: str,
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -125,16 +126,70 @@ async def test_a_change_to_nothing_is_422(client: httpx.AsyncClient, field: str,
         "application/msgpack",
         "application/json; charset=utf-16",
         "application/json; charset=",
+        "application/json; q=1; charset=latin1",
+        "application/json; charset=utf-8; charset=utf-16",
+        'application/json; charset="utf\\-16"',
+        'application/json; a="; charset=utf-8',
+        "application/json; charset = utf-8",
+        "application/json, application/json",
+        "application/json-patch+json",
+        "application/merge-patch+json; charset=utf-16",
+        "application/vnd.api+json",
+        "application/problem+json",
+        "application/+json",
+        "application/json" + " ;" * 20_000 + "x",
         "json",
         ";",
         "\xe9",
     ],
 )
-async def test_another_content_type_is_415(client: httpx.AsyncClient, content_type: str) -> None:
+async def test_another_content_type_is_415(client: httpx.AsyncClient, method: str, content_type: str) -> None:
+    await client.post("/users", json=ada(1))
+
     headers = {b"Content-Type": content_type.encode("latin-1")}
-    answer = await client.post("/users", content=body(), headers=headers)
+    path, content = ("/users", body()) if method == "POST" else ("/users/1", b'{"name": "Eve"}')
+    answer = await client.request(method, path, content=content, headers=headers)
 
     assert_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        'application/json ; a="; charset=utf-16"; ; charset="UTF\\-8" ;',
+        "application/json;",
+    ],
+)
+async def test_json_in_utf_8_is_read_however_that_is_said(client: httpx.AsyncClient, content_type: str) -> None:
+    created = await client.post("/users", content=body(), headers={"Content-Type": content_type})
+    changed = await client.patch("/users/1", content=b'{"name": "Eve"}', headers={"Content-Type": content_type})
+
+    assert (created.status_code, changed.status_code) == (201, 200)
+
+
+async def test_a_merge_patch_is_for_changes(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/merge-patch+json"}
+    await client.post("/users", json=ada(1))
+
+    changed = await client.patch("/users/1", content=b'{"name": "Eve"}', headers=headers)
+    created = await client.post("/users", content=body(), headers=headers)
+
+    assert (changed.status_code, changed.json()["name"]) == (200, "Eve")
+    assert_problem(created, 415, "unsupported_media_type")
+
+
+async def test_two_content_types_and_a_compressed_body_are_415(client: httpx.AsyncClient) -> None:
+    twice = [("Content-Type", "application/json"), ("Content-Type", "text/plain")]
+    zipped = {**JSON, "Content-Encoding": "gzip"}
+
+    for path, content in (("/users", body()), ("/developers/bulk", b"[{}]")):
+        for headers in (twice, zipped):
+            refused = await client.post(path, content=content, headers=headers)
+
+            assert_problem(refused, 415, "unsupported_media_type")
 
 
 async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
@@ -152,6 +207,10 @@ async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
         ("page=1&page=2", "validation_error"),
         ("page=%00", "validation_error"),
         ("page=NaN", "validation_error"),
+        ("page=1e0", "validation_error"),
+        ("page=1.0", "validation_error"),
+        ("size=2.0", "validation_error"),
+        ("size=20e-1", "validation_error"),
         ("page=" + "9" * 5000, "validation_error"),
         ("size=0", "validation_error"),
         ("size=101", "validation_error"),
@@ -163,6 +222,14 @@ async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
         ("q=ab", "validation_error"),
         ("q=%00%00%00", "validation_error"),
         ("name=%00", "validation_error"),
+        ("name=", "validation_error"),
+        ("name=%20", "validation_error"),
+        ("name=a%0Ab", "validation_error"),
+        ("name=%E2%80%8B", "validation_error"),
+        ("name=" + "x" * 101, "validation_error"),
+        ("email=", "validation_error"),
+        ("email=ada", "validation_error"),
+        ("email=" + "x" * 250 + "@example.com", "validation_error"),
         ("created_after=yesterday", "validation_error"),
         ("created_after=0.5", "validation_error"),
         ("created_after=1700000000", "validation_error"),
@@ -175,7 +242,6 @@ async def test_no_content_type_is_415(client: httpx.AsyncClient) -> None:
         ("%00=1", "unknown_parameter"),
         ("cursor=&page=1", "validation_error"),
         ("cursor=nonsense", "invalid_cursor"),
-        ("cursor=%ff%fe", "invalid_cursor"),
         ("cursor=AAAAAAAAAAAAAAAA", "invalid_cursor"),
         ("cursor=" + "A" * 1999, "invalid_cursor"),
         ("cursor=%C3%A9", "invalid_cursor"),
@@ -199,8 +265,6 @@ async def test_a_bad_parameter_is_422(client: httpx.AsyncClient, query: str, cod
         "q=___",
         "q=%5C%5C%5C",
         "q='%3B--",
-        "name=%ff",
-        "email=%ED%A0%80",
         "&",
         "&&",
         "q=%F0%9F%98%80%F0%9F%98%80%F0%9F%98%80",
@@ -218,17 +282,26 @@ async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: s
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("query", ["name=%ff", "email=%ED%A0%80", "cursor=%ff%fe", "%ff=1"])
+async def test_a_parameter_that_is_no_text_is_400(client: httpx.AsyncClient, query: str) -> None:
+    assert_problem(await client.get(f"/users?{query}"), 400, "malformed_request")
+
+
 @pytest.mark.parametrize(
     ("user_id", "status"),
     [
         ("abc", 422),
         ("1.5", 422),
+        ("1.0", 422),
         ("-1", 404),
         ("%00", 422),
         ("%ff", 422),
         ("%D9%A1", 422),
-        ("1e3", 404),
+        ("1e0", 422),
+        ("10e-1", 422),
         ("+1", 422),
+        ("01", 422),
+        ("1_", 422),
         ("0x1", 422),
         ("9" * 19, 404),
         ("9" * 40, 404),
@@ -239,14 +312,55 @@ async def test_an_odd_parameter_finds_nobody(client: httpx.AsyncClient, query: s
         ("1%2F2", 404),
         ("..%2F1", 404),
         ("%20", 422),
-        ("1 ", 422),
+        ("1%20", 422),
+        ("1%0A", 422),
     ],
 )
 async def test_an_odd_id_is_nobody(client: httpx.AsyncClient, user_id: str, status: int) -> None:
+    first = await client.post("/users", json=ada(1))
+
     for method in ("GET", "PATCH", "DELETE", "HEAD"):
         answer = await client.request(method, f"/users/{user_id}", json={"name": "Eve"} if method == "PATCH" else None)
 
         assert answer.status_code == status, f"{method} {answer.text}"
+    assert (await client.get("/users/1")).json() == first.json()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(dict.fromkeys(map(str, range(5_000)), 1)).encode(),
+        json.dumps({"x" * 60_000: 1}).encode(),
+        json.dumps({"\0" * 9_000 + str(n): 1 for n in range(1)}).encode(),
+    ],
+    ids=["names", "name", "escapes"],
+)
+async def test_an_answer_does_not_repeat_all_that_is_wrong(client: httpx.AsyncClient, content: bytes) -> None:
+    answers = [await client.post("/users", content=content, headers=JSON)]
+    answers += [await client.post("/developers/bulk", content=b"[" + content + b"]", headers=JSON)]
+
+    for answer in answers:
+        assert_problem(answer, 422, "validation_error")
+        assert 4 <= len(answer.json()["errors"]) <= 100
+        assert len(answer.content) < 8 * 1024
+
+
+@pytest.mark.parametrize("name", ["ab", "a{}", "page", "x" * 60 + "{}"])
+async def test_a_query_has_a_hundred_parameters_at_most(client: httpx.AsyncClient, name: str) -> None:
+    fitting = await client.get("/users?" + "&".join(name.format(n) + "=1" for n in range(100)))
+    refused = await client.get("/users?" + "&".join(name.format(n) for n in range(15_000))[:65_000])
+
+    assert fitting.status_code == 422
+    assert len(fitting.json()["errors"]) <= 100
+    assert_problem(refused, 422, "validation_error")
+    assert refused.json()["errors"] == [{"detail": "at most 100 parameters"}]
+
+
+async def test_the_name_of_a_parameter_is_cut(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/users?" + "x" * 5_000)
+
+    assert_problem(answer, 422, "unknown_parameter")
+    assert answer.json()["errors"] == [{"detail": "unknown", "parameter": "x" * 64 + "…"}]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,6 @@ from tests.faults.services import service
 _NOT_ASKED = (
     # What an address is cannot be said in JSON schema, nor that If-Match names the stored version.
     "positive_data_acceptance",
-    # Litestar's own OPTIONS names the methods of the first handler of a path only.
-    "allow_header_conformance",
 )
 
 

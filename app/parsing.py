@@ -1,0 +1,68 @@
+"""Parsing: JSON in UTF-8, all at once, or an array item by item."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from app.problems import FieldError, Invalid, Malformed
+
+LONGEST_ITEM = 64 * 1024
+"""Characters of an item of an array that is parsed item by item."""
+_MARK = re.compile(r"[ \t\r\n]*+([\[,\]]?)[ \t\r\n]*+")
+
+
+def decode_json(raw: bytes) -> Any:
+    """Parse JSON in UTF-8. Raises: Malformed."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    # A lone surrogate is well-formed JSON that msgspec refuses: let the field that holds it be named.
+    try:
+        return json.loads(raw.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Malformed from None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+_scan = json.JSONDecoder(parse_constant=_refuse).raw_decode
+
+
+def items_of(raw: bytes) -> Iterator[Any]:
+    """Parse an array item by item, as nothing interrupts a parser. Raises: Malformed, Invalid."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed from None
+    mark, at = _mark(text, 0)
+    if mark != "[":
+        if len(text) <= LONGEST_ITEM:
+            decode_json(raw)
+        raise Invalid([FieldError("must be an array", pointer="")])
+    place, expected = 0, "["
+    while mark == expected:
+        try:
+            item, length = _scan(text[at : at + LONGEST_ITEM])
+        except (ValueError, RecursionError):
+            if len(text) - at <= LONGEST_ITEM:
+                raise Malformed from None
+            raise Invalid([FieldError(f"longer than {LONGEST_ITEM} characters", pointer=f"/{place}")]) from None
+        yield item
+        mark, at = _mark(text, at + length)
+        place, expected = place + 1, ","
+    if mark != "]" or at < len(text):
+        raise Malformed
+
+
+def _mark(text: str, at: int) -> tuple[str, int]:
+    """What stands between two items, and where the next one begins."""
+    found = _MARK.match(text, at)
+    return (found[1], found.end()) if found else ("", at)
