@@ -20,13 +20,13 @@ CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT 0::bigint AS line, {colum
 """
 _TAKEN = """
 SELECT place FROM unnest($1::text[]) WITH ORDINALITY AS given (email, place)
-WHERE EXISTS (SELECT FROM {table} t WHERE lower(t.email) = lower(given.email))
+WHERE EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = address_key(given.email))
 """
 _CONFLICTS = """
 SELECT count(*), min(line) FROM
   (SELECT line, key, row_number() OVER (PARTITION BY key ORDER BY line) AS nth
-   FROM staged, lower(email) AS key) s
-WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE lower(t.email) = s.key)
+   FROM staged, address_key(email) AS key) s
+WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = s.key)
 """
 _INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
 _SKIP = """
@@ -35,9 +35,9 @@ WITH done AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM staged ORDER
 """
 # Of two rows with one address the later counts. A row that says what is stored changes nothing, not even the version.
 _UPDATE = """
-WITH latest AS (SELECT DISTINCT ON (lower(email)) * FROM staged ORDER BY lower(email), line DESC), done AS (
+WITH latest AS (SELECT DISTINCT ON (address_key(email)) * FROM staged ORDER BY address_key(email), line DESC), done AS (
   INSERT INTO {table} AS stored ({columns}) SELECT {columns} FROM latest ORDER BY line
-  ON CONFLICT (lower(email)) DO UPDATE SET ({columns}, version) = ROW ({excluded}, stored.version + 1)
+  ON CONFLICT (address_key(email)) DO UPDATE SET ({columns}, version) = ROW ({excluded}, stored.version + 1)
   WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
 """

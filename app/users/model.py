@@ -8,6 +8,7 @@ from sqlalchemy import DateTime, Index, Integer, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Model
+from app.filters import address_key
 
 
 class User(Model):
@@ -24,7 +25,7 @@ class User(Model):
     __mapper_args__ = {"version_id_col": version}
     __table_args__ = (
         # An address belongs to one account whatever its letter case, and this index decides.
-        Index("ix_users_email", func.lower(text("email")), unique=True),
+        Index("ix_users_email", address_key(text("email")), unique=True),
         Index("ix_users_name", "name", "id"),
         Index("ix_users_created_at", "created_at", "id"),
     )
