@@ -42,9 +42,9 @@ _CODES = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
-# SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, serialization,
-# resources, operator, system.
-_PASSING = ("08", "25006", "40", "53", "55", "57", "58")
+# SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, a transaction that
+# took too long, serialization, resources, operator, system.
+_PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57", "58")
 
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
