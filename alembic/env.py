@@ -54,6 +54,7 @@ async def migrate_online() -> None:
 
 
 if context.is_offline_mode():
-    _run(dialect_name="postgresql", literal_binds=True)
+    # The driver's style would write every % of a statement twice.
+    _run(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
 else:
     asyncio.run(migrate_online())

@@ -8,6 +8,7 @@ import logging
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.counts import wrong_totals
 from app.database import configure_database, database_url
 from app.settings import Settings
 
@@ -44,6 +45,9 @@ async def _allowed(engine: AsyncEngine) -> int:
     """What `max_connections` leaves to ordinary users."""
     try:
         async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
-            return int((await connection.execute(_ALLOWED)).scalar_one())
+            allowed = int((await connection.execute(_ALLOWED)).scalar_one())
+            for table in await wrong_totals(connection):
+                _logger.warning("The total of %s is wrong: run `litestar database recount`", table)
+            return allowed
     finally:
         await engine.dispose()

@@ -142,6 +142,8 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
     if not database.transaction_pooling:
         # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
         session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}
+        # What a host that vanished between two statements has left is rolled back as soon.
+        session |= {"idle_in_transaction_session_timeout": session["statement_timeout"]}
         # Milliseconds until the server stops the statement of a client that is gone, and frees its locks.
         session |= {"client_connection_check_interval": "1000"}
     return {
@@ -188,7 +190,11 @@ def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> No
 
     if database.transaction_pooling:
         milliseconds = int(settings.db_statement_timeout * 1000)
+        limits = (
+            f"SELECT set_config('statement_timeout', '{milliseconds}', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
+        )
 
         @event.listens_for(engine.sync_engine, "begin")
         def limit(connection: Any) -> None:
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+            connection.exec_driver_sql(limits)

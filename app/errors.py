@@ -41,8 +41,9 @@ _CODES = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
-# SQLSTATEs after which the same request may succeed: connection, serialization, resources, operator, system.
-_PASSING = ("08", "40", "53", "55", "57", "58")
+# SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, serialization,
+# resources, operator, system.
+_PASSING = ("08", "25P03", "25P04", "40", "53", "55", "57", "58")
 # The same, but the database does answer: what it says, and the code.
 _REFUSALS = {
     "25006": ("The database takes no writes", "read_only"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, bindparam, func, or_
+from sqlalchemy import ColumnElement, Function, String, bindparam, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 
@@ -26,7 +26,12 @@ def exactly(column: InstrumentedAttribute[Any], name: str) -> Filter:
 
 
 def in_any_case(column: InstrumentedAttribute[Any], name: str) -> Filter:
-    return Filter(func.lower(column) == func.lower(bindparam(name, type_=column.type)))
+    return Filter(address_key(column) == address_key(bindparam(name, type_=column.type)))
+
+
+def address_key(address: Any) -> Function[str]:
+    """What is equal for two spellings of one address: an SQL function of ours, so that no locale has a say."""
+    return func.address_key(address, type_=String)
 
 
 def containing(columns: tuple[InstrumentedAttribute[Any], ...], name: str) -> Filter:

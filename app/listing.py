@@ -38,6 +38,7 @@ class Listing(Generic[T]):
     ) -> None:
         """`order` is the sort where the query has none; a filter is named like its parameter."""
         self._model = model
+        model.metadata.tables[str(model.__tablename__)].info["counted"] = True
         self._row = row
         self._sortable = sortable
         self._order = order

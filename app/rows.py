@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 from app.database import Model
+from app.filters import address_key
 from app.pagination import LARGEST_BIGINT
 from app.problems import EmailTaken, Missing, PreconditionFailed
 
@@ -78,9 +79,9 @@ def _insert_from_json(table: Any, names: Sequence[str]) -> Insert:
 def _first_taken(model: Any, emails: list[str]) -> Select[Any]:
     """Where the first address stands that is stored, or was given, before; counted from 1."""
     given = func.unnest(literal(emails, ARRAY(Text))).table_valued("email", with_ordinality="place").render_derived()
-    key = func.lower(given.c.email)
+    key = address_key(given.c.email)
     numbered = select(
         given.c.place, key.label("key"), func.row_number().over(partition_by=key, order_by=given.c.place).label("nth")
     ).subquery()
-    stored = exists().where(func.lower(model.email) == numbered.c.key)
+    stored = exists().where(address_key(model.email) == numbered.c.key)
     return select(func.min(numbered.c.place)).where(or_(numbered.c.nth > 1, stored))

@@ -11,20 +11,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 OnConflict = Literal["fail", "skip", "update"]
 
-_PATIENCE = 86_400.0
+PATIENCE = 86_400.0
 """Seconds that one statement on staged rows may take: there may be millions."""
+UNLIMITED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 
 _CREATE = """
 CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT 0::bigint AS line, {columns} FROM {table} WITH NO DATA
 """
 _TAKEN = """
 SELECT place FROM unnest($1::text[]) WITH ORDINALITY AS given (email, place)
-WHERE EXISTS (SELECT FROM {table} t WHERE lower(t.email) = lower(given.email))
+WHERE EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = address_key(given.email))
 """
 _CONFLICTS = """
 SELECT count(*), min(line) FROM
-  (SELECT line, lower(email) AS key, row_number() OVER (PARTITION BY lower(email) ORDER BY line) AS nth FROM staged) s
-WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE lower(t.email) = s.key)
+  (SELECT line, key, row_number() OVER (PARTITION BY key ORDER BY line) AS nth
+   FROM staged, address_key(email) AS key) s
+WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = s.key)
 """
 _INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
 _SKIP = """
@@ -33,9 +35,9 @@ WITH done AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM staged ORDER
 """
 # Of two rows with one address the later counts. A row that says what is stored changes nothing, not even the version.
 _UPDATE = """
-WITH latest AS (SELECT DISTINCT ON (lower(email)) * FROM staged ORDER BY lower(email), line DESC), done AS (
+WITH latest AS (SELECT DISTINCT ON (address_key(email)) * FROM staged ORDER BY address_key(email), line DESC), done AS (
   INSERT INTO {table} AS stored ({columns}) SELECT {columns} FROM latest ORDER BY line
-  ON CONFLICT (lower(email)) DO UPDATE SET ({columns}) = ROW ({excluded})
+  ON CONFLICT (address_key(email)) DO UPDATE SET ({columns}) = ROW ({excluded})
   WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
 """
@@ -58,14 +60,15 @@ class Staging:
     async def transaction(self) -> AsyncIterator[None]:
         """An empty temporary table, gone with the transaction: what it holds survives neither a crash nor a commit."""
         async with self._driver.transaction():
-            await self._driver.execute("SET LOCAL statement_timeout = 0")
+            # Between two batches passwords are hashed.
+            await self._driver.execute(UNLIMITED)
             await self._driver.execute(_CREATE.format(**self._names))
             yield
 
     async def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Stage rows: each the number of its line, then its columns."""
         await self._driver.copy_records_to_table(
-            "staged", records=rows, columns=["line", *self._columns], timeout=_PATIENCE
+            "staged", records=rows, columns=["line", *self._columns], timeout=PATIENCE
         )
 
     async def conflicts(self) -> tuple[int, int | None]:
@@ -75,7 +78,7 @@ class Staging:
     async def insert(self) -> None:
         """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
         async with self._driver.transaction():
-            await self._driver.execute(_INSERT.format(**self._names), timeout=_PATIENCE)
+            await self._driver.execute(_INSERT.format(**self._names), timeout=PATIENCE)
 
     async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
         """Insert the staged rows that are new; skip or update the others. How many were inserted and updated."""
@@ -87,7 +90,7 @@ class Staging:
         return frozenset(record[0] - 1 for record in found)
 
     async def _pair(self, statement: str) -> tuple[Any, Any]:
-        record = await self._driver.fetchrow(statement.format(**self._names), timeout=_PATIENCE)
+        record = await self._driver.fetchrow(statement.format(**self._names), timeout=PATIENCE)
         assert record is not None  # noqa: S101  # an aggregate always gives a row
         return record[0], record[1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import httpx
@@ -17,6 +17,7 @@ from app.database import Model
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.commands import Shell
+from tests.contrib import contrib_server
 from tests.databases import empty_database, engine_of, migrate
 
 
@@ -28,6 +29,13 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def contrib() -> Iterator[DatabaseUrl]:
+    """A server of the system's own PostgreSQL."""
+    with contrib_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

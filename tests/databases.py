@@ -37,13 +37,13 @@ def engine_of(url: DatabaseUrl) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def empty_database() -> AsyncIterator[DatabaseUrl]:
+async def empty_database(server: DatabaseUrl | None = None, options: str = "") -> AsyncIterator[DatabaseUrl]:
     """A database without tables, gone afterwards."""
-    server = test_server()
+    server = server or test_server()
     name = f"test_{secrets.token_hex(6)}"
     engine = engine_of(server)
     async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 {options}"))
         # A test that survives a crash of the machine is of no use to anybody.
         await connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     try:
@@ -57,7 +57,9 @@ async def empty_database() -> AsyncIterator[DatabaseUrl]:
 def as_text(url: DatabaseUrl) -> str:
     """The address of a test's database for another process' DATABASE_URL."""
     given = load_settings()
-    if given.test_database_url is None:
+    if "host" in url.url.query:
+        there = url.url
+    elif given.test_database_url is None:
         there = url.url.update_query_dict({"host": embedded.start(Path(given.embedded_data_dir))})
     else:
         text = os.environ.get("TEST_DATABASE_URL") or str(dotenv_values(".env", interpolate=False)["TEST_DATABASE_URL"])

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database_url import DatabaseUrl, parse_database_url
-from tests.databases import engine_of, migrate
+from app.database_url import DatabaseUrl
+from tests.databases import empty_database, engine_of, migrate
 from tests.people import add_people
 from tests.test_counts import run
 from tests.test_indexes import plan
 
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 FILL = (
     "INSERT INTO users (name, email, hashed_password)"
     " SELECT md5(i::text), md5((-i)::text) || '@example.com', 'x' FROM generate_series(1, 5000) i"
@@ -28,33 +21,10 @@ FILL = (
 
 
 @pytest.fixture
-async def with_trigrams() -> AsyncIterator[DatabaseUrl]:
-    """A migrated database on the system's own PostgreSQL, which brings every extension."""
-    if not PROGRAMS:
-        pytest.skip("needs a PostgreSQL of the system's: the embedded one has no pg_trgm")
-    home = Path(tempfile.mkdtemp(prefix="trigrams-"))
-    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
-    if user is not None:
-        os.chown(home, user, -1)
-
-    def execute(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [PROGRAMS[-1] / program, "-D", "data", *arguments],
-            cwd=home,
-            user=user,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-    execute("initdb", "-U", "postgres", "--auth=trust", "--no-sync")
-    execute("pg_ctl", "start", "--silent", "--log=log", "-o", f"-k {home} -c listen_addresses='' -F")
-    try:
-        url = parse_database_url(f"postgresql://postgres@/postgres?host={home}")
+async def with_trigrams(contrib: DatabaseUrl) -> AsyncIterator[DatabaseUrl]:
+    async with empty_database(contrib) as url:
         await migrate(url)
         yield url
-    finally:
-        execute("pg_ctl", "stop", "--silent", "-m", "immediate")
-        shutil.rmtree(home)
 
 
 async def test_a_search_uses_the_index_where_there_is_one(with_trigrams: DatabaseUrl) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
+from advanced_alchemy.extensions.litestar.cli import database_group
 from click import Group
 from litestar.plugins import CLIPlugin
 
+from app.commands.counting import recount_command
 from app.commands.exporting import export_command
 from app.commands.importing import import_command
 from app.commands.people import people_commands
@@ -23,6 +25,7 @@ class Commands(CLIPlugin):
 
     def on_cli_init(self, cli: Group) -> None:
         work = Work(self._config)
+        database_group.add_command(recount_command(work))
         for resource, others in ((USERS, people_commands(work)), (DEVELOPERS, [])):
             group = Group(resource.name, help=f"Manage {resource.name}.")
             for command in (import_command(work, resource), export_command(work, resource), *others):

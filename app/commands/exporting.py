@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.commands.resources import Resource
 from app.commands.work import Command, Failure, Work
 from app.records import Format, encoder
-from app.staging import driver_of
+from app.staging import UNLIMITED, driver_of
 
 FORMAT = click.Option(
     ["--format", "style"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
@@ -46,7 +46,7 @@ async def _export(engine: AsyncEngine, table: str, columns: tuple[str, ...], sty
     beginning, encode = encoder(style, columns)
     out.write(beginning)
     async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
-        await driver.execute("SET LOCAL statement_timeout = 0")
+        await driver.execute(UNLIMITED)  # Whoever reads the pipe may take his time.
         cursor = await driver.cursor(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608  # our own names
         while rows := await cursor.fetch(_FETCH):
             out.write(encode(rows))

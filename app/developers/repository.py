@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
-from sqlalchemy import BigInteger, bindparam, func, select, update
+from sqlalchemy import BigInteger, bindparam, select, update
 
 from app.developers.model import Developer
 from app.developers.schemas import (
@@ -16,7 +16,7 @@ from app.developers.schemas import (
     DeveloperRow,
     DeveloperUpdate,
 )
-from app.filters import before, containing, exactly, in_any_case, since
+from app.filters import address_key, before, containing, exactly, in_any_case, since
 from app.listing import Listing
 from app.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.problems import Missing
@@ -40,7 +40,7 @@ DEVELOPERS = Listing(
     sortable={
         "id": Developer.id,
         "name": Developer.name,
-        "email": func.lower(Developer.email),
+        "email": address_key(Developer.email),
         "specialty": Developer.specialty,
         "created_at": Developer.created_at,
     },

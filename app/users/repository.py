@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, select
 
-from app.filters import before, containing, exactly, in_any_case, since
+from app.filters import address_key, before, containing, exactly, in_any_case, since
 from app.listing import Listing
 from app.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.problems import Missing
@@ -22,7 +22,7 @@ _BY_ID = Read(
 USERS = Listing(
     User,
     UserRead,
-    sortable={"id": User.id, "name": User.name, "email": func.lower(User.email), "created_at": User.created_at},
+    sortable={"id": User.id, "name": User.name, "email": address_key(User.email), "created_at": User.created_at},
     order="id",
     filters={
         "email": in_any_case(User.email, "email"),
@@ -64,7 +64,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
     async def get_by_email(self, email: str) -> User | None:
         """The user who owns an address, in whatever letter case."""
-        return await self.get_one_or_none(func.lower(User.email) == func.lower(email))
+        return await self.get_one_or_none(address_key(User.email) == address_key(email))
 
     async def create(self, *, name: str, email: str, hashed_password: str) -> UserRow:
         """Insert a user; the index decides whether the address is free."""

@@ -6,7 +6,7 @@ microseconds, so that no ETag comes again: not for a new row with an old id, and
 Rewrites both tables, under a lock that keeps everybody else out meanwhile.
 
 Revision ID: 20261125_versions
-Revises: 20261121_developers
+Revises: 20261125_addresses
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "20261125_versions"
-down_revision = "20261121_developers"
+down_revision = "20261125_addresses"
 branch_labels = None
 depends_on = None
 
