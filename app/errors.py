@@ -43,8 +43,8 @@ _CODES = {
     429: "rate_limited",
 }
 # SQLSTATEs after which the same request may succeed: connection, a primary that is none any more, serialization,
-# resources, operator, system.
-_PASSING = ("08", "25006", "40", "53", "55", "57", "58")
+# resources, operator, system; a role or a database that is not there yet.
+_PASSING = ("08", "25006", "28", "3D", "40", "53", "55", "57", "58")
 
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
@@ -157,6 +157,8 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
         return Conflict()
     if state == "57014":
         return Unavailable("A statement took too long and was stopped", code="statement_timeout")
+    if state in ("42P01", "42703"):  # a table, a column
+        return Unavailable("The schema is not the one that this version needs", code="schema_outdated")
     if state.startswith(_PASSING):
         return Unavailable()
     return None
