@@ -157,7 +157,7 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
         return Conflict()
     if state == "57014":
         return Unavailable("A statement took too long and was stopped", code="statement_timeout")
-    if state in ("42P01", "42703"):  # a table, a column
+    if state == "42P01":  # a table is missing
         return Unavailable("The schema is not the one that this version needs", code="schema_outdated")
     if state.startswith(_PASSING):
         return Unavailable()

@@ -9,6 +9,7 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from msgspec import Struct
 from sqlalchemy import column, select, table
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.answers import NO_STORE, Answer
 from app.database import ROOT
@@ -44,8 +45,11 @@ class Readiness:
         """Raises: Unavailable, saying why, and what the look at the database raises."""
         if self.draining:
             raise Unavailable("The process is shutting down", code="draining")
-        async with asyncio.timeout(_PATIENCE):
-            await self._check_schema()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._check_schema()
+        except PoolTimeout as error:
+            raise Unavailable from error
 
     async def _check_schema(self) -> None:
         """A newer schema will do, unless a migration says that it needs newer code."""
