@@ -3,58 +3,123 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
+from alembic.util import CommandError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
 from app.database import Model, configure_database
-from app.settings import load_settings
+from app.failures import failure
+from app.history import HISTORY, History, is_past
+from app.logs import configure_logs
+from app.migrations import lock_transaction, lonely, patient, shared
+from app.settings import SettingsError, load_settings
 
-_LOCK = 0x5573657273  # "Users": whoever else migrates this database waits here.
+_TRIES = 4
+
+
+class Steps:
+    """The migrations of a command, and which of them runs."""
+
+    def __init__(self) -> None:
+        context.configure(dialect_name="postgresql")
+        options = context.get_context().opts
+        self.running: str | None = None
+        self.moves = "destination_rev" in options
+        self._command = options["fn"]
+        self._upgrades = self._command.__name__ == "upgrade"
+
+    def __call__(self, heads: tuple[str, ...], run: MigrationContext) -> Iterator[RevisionStep | StampStep]:
+        history.begin()
+        if self._upgrades and is_past(run, heads):
+            return
+        steps: Iterable[RevisionStep | StampStep] = self._command(heads, run)
+        for step in steps:
+            self.running = ", ".join(step.info.up_revision_ids)
+            yield step
+        self.running = None
+        if self._upgrades:
+            history.settle(run)
+
+
+history = History()
+steps = Steps()
 
 
 def _is_ours(_thing: object, name: str | None, kind: str, *_: object) -> bool:
-    """Indexes for searching exist only where the extension pg_trgm does; no model knows them."""
-    return not (kind == "index" and name is not None and name.endswith("_trgm"))
+    """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history."""
+    return not (kind == "index" and name is not None and name.endswith("_trgm")) and name != HISTORY.name
 
 
-def _run(**how: Any) -> None:
-    """Run everything in one transaction: a migration that fails leaves nothing behind."""
+def _configure(**how: Any) -> None:
     context.configure(
         target_metadata=Model.metadata,
         version_table="alembic_version",
         compare_type=True,
         compare_server_default=True,
         include_object=_is_ours,
+        on_version_apply=history,
+        fn=steps,
         **how,
     )
+
+
+def migrate(connection: Connection, alone: bool) -> None:
+    """Run each migration in a transaction of its own: one that fails leaves nothing behind."""
+    _configure(connection=connection, transaction_per_migration=alone)
+    if steps.moves and not alone:
+        lock_transaction(connection)
     with context.begin_transaction():
-        # Waiting for other replicas may take as long as their migrations; waiting for a table's lock may not,
-        # because every request would queue behind it.
-        context.execute("SET LOCAL statement_timeout = 0")
-        context.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        context.execute("SET LOCAL lock_timeout = '5s'")
         context.run_migrations()
+    connection.commit()
 
 
-def migrate(connection: Connection) -> None:
-    _run(connection=connection)
-
-
-async def migrate_online() -> None:
-    engine: AsyncEngine = getattr(context.config, "engine", None) or configure_database(load_settings()).get_engine()
+async def migrate_online(engine: AsyncEngine) -> None:
     try:
-        async with engine.connect() as connection:
-            await connection.run_sync(migrate)
+        async with lonely(engine) if steps.moves else shared(engine) as (connection, alone):
+            for _ in () if alone else range(_TRIES - 1):
+                with suppress(CommandError, DBAPIError, PostgresError):
+                    return await connection.run_sync(migrate, alone)
+                # Most likely another command did the same between two transactions of this one.
+                await connection.rollback()
+                await asyncio.sleep(1)
+            return await connection.run_sync(migrate, alone)
     finally:
         await engine.dispose()
 
 
-if context.is_offline_mode():
-    # The driver's style would write every % of a statement twice.
-    _run(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
-else:
-    asyncio.run(migrate_online())
+def main() -> None:
+    """Raises: CommandError, SystemExit from the command line of Alembic."""
+    engine: AsyncEngine | None = getattr(context.config, "engine", None)
+    if engine is None:
+        settings = load_settings()
+        configure_logs(style=settings.log_format, level=settings.log_level)
+        engine = configure_database(settings).get_engine()
+    with patient(engine) as asked:
+        try:
+            asyncio.run(migrate_online(engine))
+        except (DBAPIError, PostgresError, InterfaceError, InternalClientError, OSError) as error:
+            raise failure(error, asked, steps.running) from error
+
+
+def offline() -> None:
+    """Write everything in one transaction, as psql would go on after a migration that fails."""
+    _configure(dialect_name="postgresql", dialect_opts={"paramstyle": "named"}, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+try:
+    offline() if context.is_offline_mode() else main()
+except (CommandError, SettingsError) as error:
+    if context.config.cmd_opts is None or context.config.cmd_opts.raiseerr:
+        raise
+    raise SystemExit(f"Error: {error}") from error

@@ -14,6 +14,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+# Where this contracts: the oldest revision whose code can live with it.
+needs = None
 
 
 def upgrade() -> None:

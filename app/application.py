@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from advanced_alchemy.alembic.commands import AlembicCommands
 from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlchemyPlugin
 from litestar import Litestar
 from litestar.di import Provide
@@ -19,6 +18,7 @@ from litestar.types.internal_types import RouteHandlerMapItem
 from app.bodies import JsonBody
 from app.budget import log_connection_budget
 from app.commands import Commands
+from app.commands.database import upgrade
 from app.database import configure_database, database_url, provide_transaction, time_limit
 from app.developers.routes import DeveloperController
 from app.docs import describe_api, swagger_ui
@@ -133,7 +133,7 @@ def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readi
     return Serving(
         access=settings.access,
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
-        migrate=lambda: AlembicCommands(config).upgrade("head"),
+        migrate=partial(upgrade, config),
         drain=readiness.drain,
         budget=partial(log_connection_budget, settings),
         drain_seconds=settings.drain_seconds,

@@ -41,12 +41,13 @@ _CODES = {
     415: "unsupported_media_type",
     429: "rate_limited",
 }
-# SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, serialization,
-# resources, operator, system.
-_PASSING = ("08", "25P03", "25P04", "40", "53", "55", "57", "58")
+# SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, a role or a database
+# that is not there yet, serialization, resources, operator, system.
+_PASSING = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
 # The same, but the database does answer: what it says, and the code.
 _REFUSALS = {
     "25006": ("The database takes no writes", "read_only"),
+    "42P01": ("The schema is not the one that this version needs", "schema_outdated"),
     "57014": ("A statement took too long and was stopped", "statement_timeout"),
 }
 # A byte sequence that is no text, and a character that the database's encoding does not have.

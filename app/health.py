@@ -9,14 +9,17 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from msgspec import Struct
 from sqlalchemy import column, select, table
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.answers import NO_STORE, Answer
 from app.database import ROOT
+from app.history import HISTORY, revisions_of
 from app.openapi import problems
 from app.problems import Unavailable
 from app.reads import Reads, render
 
-_REVISION = render(select(column("version_num")).select_from(table("alembic_version")))
+_VERSIONS = render(select(column("version_num")).select_from(table("alembic_version")))
+_HISTORY = render(select(HISTORY))
 _PATIENCE = 1.0
 
 
@@ -31,23 +34,32 @@ class Readiness:
         self._reads = reads
         self.draining = False
         script = ScriptDirectory(str(ROOT / "alembic"))
-        self._head = script.get_current_head()
+        self._heads = set(script.get_heads())
+        self._known = revisions_of(script)
 
     def drain(self) -> None:
         """Have the load balancer send requests elsewhere from now on."""
         self.draining = True
 
     async def check(self) -> None:
-        """Raises: Unavailable, saying why."""
+        """Raises: Unavailable, saying why, and what the look at the database raises."""
         if self.draining:
             raise Unavailable("The process is shutting down", code="draining")
         try:
             async with asyncio.timeout(_PATIENCE):
-                records = await self._reads.records(_REVISION, {})
-        except Exception as error:
+                await self._check_schema()
+        except PoolTimeout as error:
             raise Unavailable from error
-        if [record[0] for record in records] != [self._head]:
+
+    async def _check_schema(self) -> None:
+        """A newer schema will do, unless a migration says that it needs newer code."""
+        if {version for (version,) in await self._reads.records(_VERSIONS, {})} == self._heads:
+            return
+        history = dict(await self._reads.records(_HISTORY, {}))
+        if not self._heads <= history.keys():
             raise Unavailable("The schema is not at the head revision", code="schema_outdated")
+        if set(history.values()) - self._known - {None}:
+            raise Unavailable("The schema has been contracted beyond this version", code="schema_outdated")
 
 
 class HealthController(Controller):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import httpx
+import msgspec
 import pytest
 
 from app import create_app
 from app.database_url import DatabaseUrl, parse_database_url
+from app.reads import Reads
 from app.settings import Settings
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
@@ -53,6 +55,24 @@ async def test_a_database_that_is_not_migrated_is_not_ready() -> None:
             await migrate(url)
             migrated = await client.get("/health/ready")
 
-    assert empty.status_code == 503
+    assert problem_of(empty) == problem(503, "schema_outdated", "The schema is not the one that this version needs")
     assert problem_of(behind) == problem(503, "schema_outdated", "The schema is not at the head revision")
     assert migrated.status_code == 200
+
+
+async def test_a_database_that_is_not_there_yet_is_not_a_defect() -> None:
+    async with empty_database() as url:
+        app = create_app(settings(msgspec.structs.replace(url, url=url.url.set(database="not_there_yet"))))
+        async with app.lifespan(), client_of(app) as client:
+            ready = await client.get("/health/ready")
+
+    assert problem_of(ready) == problem(503, "database_unavailable", "The database does not answer")
+
+
+async def test_a_defect_is_not_taken_for_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(settings(NOWHERE))
+    async with app.lifespan(), client_of(app) as client:
+        monkeypatch.delattr(Reads, "records")
+        ready = await client.get("/health/ready")
+
+    assert (ready.status_code, ready.json()["code"]) == (500, "internal_error")

@@ -1,26 +1,24 @@
-"""Migrations: up, down and up again, all or nothing, and by as many at once as like to."""
+"""Migrations: up, down and up again, each as a whole, and by as many at once as like to."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 import pytest
-from alembic.script import ScriptDirectory
+from advanced_alchemy.alembic.commands import AlembicCommands
+from alembic.util import CommandError
 from anyio import to_thread
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from app.database import ROOT
+from app.database import ROOT, configure_database
 from app.database_url import DatabaseUrl
-from tests.databases import alembic_commands, as_text, empty_database, engine_of, migrate
+from app.settings import Settings
+from tests.databases import alembic_commands, empty_database, migrate
+from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, upgrade_at_once
 
 _SCHEMA = """
 SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, '')
@@ -36,34 +34,6 @@ FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
 WHERE pronamespace = 'public'::regnamespace AND lanname IN ('sql', 'plpgsql')
 ORDER BY 1, 2, 3
 """
-_TEN_AT_ONCE = """
-import os
-from advanced_alchemy.alembic.commands import AlembicCommands
-from app.application import create_app
-from app.database import configure_database
-from app.settings import load_settings
-
-children = []
-for _ in range(10):
-    child = os.fork()
-    if child == 0:
-        AlembicCommands(configure_database(load_settings())).upgrade("head")
-        os._exit(0)
-    children.append(child)
-raise SystemExit(any(os.waitpid(child, 0)[1] for child in children))
-"""
-_HALF = '''
-"""Fail half-way"""
-from alembic import op
-revision, down_revision, branch_labels, depends_on = "half", {head!r}, None, None
-
-def upgrade():
-    op.execute("CREATE TABLE first_half (id int)")
-    op.execute("SELECT 1 / 0")
-
-def downgrade():
-    pass
-'''
 
 
 @pytest.fixture(params=["embedded", "contrib"])
@@ -73,31 +43,14 @@ async def empty(request: pytest.FixtureRequest) -> AsyncIterator[DatabaseUrl]:
         yield url
 
 
-def head_of(scripts: Path) -> str | None:
-    return ScriptDirectory(str(scripts)).get_current_head()
+@pytest.fixture
+def newer(tmp_path: Path) -> Newer:
+    return Newer(shutil.copytree(ROOT / "alembic", tmp_path / "alembic"))
 
 
 async def schema_of(url: DatabaseUrl) -> list[tuple[str, ...]]:
     """Every column, index, constraint, trigger and function."""
-    engine = engine_of(url)
-    async with engine.connect() as connection:
-        found = [tuple(row) for row in await connection.execute(text(_SCHEMA))]
-    await engine.dispose()
-    return found
-
-
-async def run(program: str, *arguments: str, cwd: Path, url: DatabaseUrl) -> str:
-    """What a program of this environment prints. Raises: CalledProcessError."""
-    command = [str(Path(sys.executable).with_name(program)), *arguments]
-    environment = {**os.environ, "DATABASE_URL": as_text(url)}
-
-    def wait() -> str:
-        kept = subprocess.STDOUT
-        return subprocess.check_output(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stderr=kept, text=True
-        )
-
-    return await to_thread.run_sync(wait)
+    return await rows(url, _SCHEMA)
 
 
 async def test_every_migration_goes_up_down_and_up_again(empty: DatabaseUrl) -> None:
@@ -108,7 +61,7 @@ async def test_every_migration_goes_up_down_and_up_again(empty: DatabaseUrl) -> 
     left = await schema_of(empty)
     await migrate(empty)
 
-    assert {table for _, table, _, _ in left} == {"alembic_version"}
+    assert {table for _, table, _, _ in left} == {"alembic_version", "schema_history"}
     assert await schema_of(empty) == first
 
 
@@ -119,20 +72,8 @@ async def test_the_models_say_what_the_migrations_made(empty: DatabaseUrl) -> No
 
 
 async def test_ten_upgrades_at_once_leave_one_clean_schema(empty: DatabaseUrl) -> None:
-    await run("python", "-c", _TEN_AT_ONCE, cwd=ROOT, url=empty)
+    await upgrade_at_once(10, empty, ROOT / "alembic")
 
-    async with empty_database(empty) as other:
-        await migrate(other)
-        assert await schema_of(empty) == await schema_of(other)
-
-
-async def test_the_sql_of_the_migrations_does_what_they_do(empty: DatabaseUrl) -> None:
-    sql = await run("alembic", "upgrade", "head", "--sql", cwd=ROOT, url=empty)
-    driver = await asyncpg.connect(as_text(empty).replace("+asyncpg", ""))
-
-    await driver.execute("".join(line for line in sql.splitlines(True) if not line.startswith("INFO")))
-
-    await driver.close()
     async with empty_database(empty) as other:
         await migrate(other)
         assert await schema_of(empty) == await schema_of(other)
@@ -148,29 +89,76 @@ async def test_the_counters_go_back_to_what_they_were(empty: DatabaseUrl) -> Non
     assert await schema_of(empty) == before
 
 
-async def test_a_migration_that_fails_half_way_leaves_nothing(empty: DatabaseUrl, tmp_path: Path) -> None:
-    scripts = shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
-    (scripts / "versions" / "half.py").write_text(_HALF.format(head=head_of(ROOT / "alembic")))
+async def test_three_upgrades_at_once_make_an_index_without_a_lock(empty: DatabaseUrl, newer: Newer) -> None:
+    newer.add("index", up=INDEX)
+    await migrate(empty)
 
-    with pytest.raises(DBAPIError):
-        await migrate(empty, scripts=scripts)
+    await upgrade_at_once(3, empty, newer.scripts)
 
-    assert await schema_of(empty) == []
+    assert await rows(empty, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_users_new'::regclass") == [(True,)]
+    assert await rows(empty, "SELECT version_num FROM alembic_version") == [("index",)]
 
 
-async def test_a_migration_waits_for_a_tables_lock_no_longer_than_five_seconds(
-    empty: DatabaseUrl, tmp_path: Path
+async def test_a_migration_that_fails_half_way_leaves_nothing(empty: DatabaseUrl, newer: Newer) -> None:
+    await migrate(empty)
+    before = await schema_of(empty)
+    newer.add("half", up='op.execute("CREATE TABLE first_half (id int)"); op.execute("SELECT 1 / 0")')
+
+    with pytest.raises(CommandError, match=r"^Migration half failed: division by zero \(22012\)$"):
+        await migrate(empty, scripts=newer.scripts)
+
+    assert await schema_of(empty) == before
+    assert await rows(empty, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+async def test_a_failure_tells_no_value(empty: DatabaseUrl, newer: Newer) -> None:
+    newer.add("cast", up="""op.get_bind().execute(sa.text("SELECT CAST(CAST(:it AS text) AS int)"), {"it": "hush"})""")
+
+    with pytest.raises(CommandError) as failed:
+        await migrate(empty, scripts=newer.scripts)
+
+    assert str(failed.value) == "Migration cast failed: invalid input syntax for type integer: ... (22P02)"
+
+
+@pytest.mark.parametrize("block", ["", "with op.get_context().autocommit_block(): "])
+async def test_a_migration_takes_its_time_but_does_not_wait_long_for_a_table(
+    empty: DatabaseUrl, newer: Newer, block: str
 ) -> None:
-    scripts = shutil.copytree(ROOT / "alembic", tmp_path / "alembic")
-    asking = _HALF.replace("SELECT 1 / 0", "CREATE TABLE told AS SELECT current_setting('lock_timeout') AS wait")
-    (scripts / "versions" / "half.py").write_text(asking.format(head=head_of(ROOT / "alembic")))
+    asking = "CREATE TABLE told AS SELECT current_setting('lock_timeout') AS wait"
+    newer.add("slow", up=f"""{block}op.execute("SELECT pg_sleep(1.2)")\n    op.execute("{asking}")""")
+    config = configure_database(Settings(database_url=empty, db_statement_timeout=0.3))
+    config.alembic_config.script_location = str(newer.scripts)
 
-    await migrate(empty, scripts=scripts)
+    await to_thread.run_sync(AlembicCommands(config).upgrade)
 
-    engine = engine_of(empty)
-    async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT wait FROM told")) == "5s"
-    await engine.dispose()
+    assert await rows(empty, "SELECT wait FROM told") == [("5s",)]
+
+
+async def test_sql_for_psql_makes_the_same_schema(empty: DatabaseUrl) -> None:
+    sql = await run("alembic", "upgrade", "head", "--sql", url=empty, LOG_LEVEL="error")
+
+    await execute(empty, sql)
+
+    history = "SELECT revision, needs FROM schema_history"
+    async with empty_database(empty) as other:
+        await migrate(other)
+        assert await schema_of(empty) == await schema_of(other)
+        assert await rows(empty, history) == await rows(other, history)
+    assert [sql.count(text) for text in ("BEGIN;", "SET LOCAL lock_timeout = '5s';", "COMMIT;")] == [1, 1, 1]
+
+
+async def test_each_new_migration_is_read_alone(newer: Newer) -> None:
+    lint = partial(run, "python", ".ci/sql.py", str(newer.scripts), url="")
+    newer.add("index", up=INDEX)
+    told = await lint()
+    newer.add("blocking", up='op.create_index("ix_users_blocking", "users", ["name"])')
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        await lint()
+
+    assert "Found 0 issues in 2 files" in told
+    assert "blocking.sql" in failed.value.output
+    assert "Found 1 issue in 1 file" in failed.value.output
 
 
 async def test_a_changed_model_makes_a_dated_migration_that_runs(empty: DatabaseUrl, tmp_path: Path) -> None:

@@ -50,10 +50,10 @@ def _program() -> str:
 
 
 @asynccontextmanager
-async def pgbouncer(target: int) -> AsyncIterator[int]:
+async def pgbouncer(target: int, servers: int = _SERVERS) -> AsyncIterator[int]:
     """A PgBouncer before the server on a port of this machine; its own port."""
     program, port, folder = _program(), free_port(), Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))
-    settings = _CONFIGURATION.format(target=target, port=port, servers=_SERVERS, folder=folder)
+    settings = _CONFIGURATION.format(target=target, port=port, servers=servers, folder=folder)
     (folder / "ini").write_text(settings)
     (folder / "ini").chmod(0o644)
     _give_away(folder)

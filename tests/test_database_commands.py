@@ -1,0 +1,49 @@
+"""Commands for the schema: a line that a person understands, JSON for machines, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import partial
+
+import pytest
+
+from tests.databases import empty_database
+from tests.migrations import run
+
+NOWHERE = "postgresql://ann:secret@nowhere.invalid:1,127.0.0.1:1/nothing"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("litestar", "database", "upgrade", "--no-prompt"),
+        ("litestar", "database", "check"),
+        ("alembic", "upgrade", "head"),
+    ],
+)
+async def test_no_connection_is_one_line(command: tuple[str, ...]) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        await run(*command, url=NOWHERE)
+
+    told = "Error: Cannot use the database nothing on nowhere.invalid:1, 127.0.0.1:1: Connection refused\n"
+    assert (failed.value.returncode, failed.value.output) == (1, told)
+
+
+@pytest.mark.parametrize("command", [("litestar", "database", "upgrade", "--no-prompt"), ("alembic", "upgrade")])
+async def test_an_unknown_revision_is_one_line(command: tuple[str, ...]) -> None:
+    async with empty_database() as url:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            await run(*command, "nonsense", url=url)
+
+    told = "Error: Can't locate revision identified by 'nonsense'\n"
+    assert (failed.value.returncode, failed.value.output) == (1, told)
+
+
+async def test_without_a_terminal_an_upgrade_prints_json_and_the_second_time_nothing() -> None:
+    async with empty_database() as url:
+        upgrade = partial(run, "litestar", "database", "upgrade", "--no-prompt", url=url)
+        first, again = await upgrade(), await upgrade()
+
+    assert {json.loads(line)["event"].split()[0] for line in first.splitlines()} == {"Running"}
+    assert again == ""
