@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.services import Service, eventually
+from tests.services import LITESTAR, ROOT, Service, eventually
 
 Run = Callable[..., Service]
 
@@ -63,6 +65,36 @@ def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
     service.wait()
 
     assert service.left() == []
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [(signal.SIGTERM, 0), (signal.SIGTERM, 0.1), (signal.SIGTERM, 0.5), (signal.SIGINT, 0.2), (signal.SIGHUP, 0.2)],
+)
+def test_a_worker_that_starts_hears_a_signal(run: Run, number: signal.Signals, seconds: float) -> None:
+    service = run("--workers=2")
+    eventually(lambda: "Spawning worker-2" in service.log.read_text())
+    time.sleep(seconds)
+
+    service.send(number)
+
+    assert (service.wait(), service.left()) == (0, [])
+    log = service.log.read_text()
+    assert "refused to gracefully stop" not in log
+    assert "Unexpected exit" not in log
+
+
+@pytest.mark.parametrize("command", [["run", "--port=0"], ["database", "upgrade", "--no-prompt"]], ids=" ".join)
+def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
+        process = subprocess.Popen([LITESTAR, *command], cwd=ROOT, env={**os.environ, "DATABASE_URL": url})
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+
+            # By a handler: the kernel would not end process 1 of a container.
+            assert process.wait(timeout=15) == 128 + signal.SIGTERM
 
 
 def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
