@@ -9,6 +9,7 @@ import time
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from types import FrameType
@@ -28,31 +29,22 @@ _REPEAT = 0.5
 """Seconds after which whatever still runs is sent a signal again."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Serving(GranianPlugin, CLIPlugin):
     """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
 
     On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
     """
 
-    __slots__ = ("access", "budget", "drain", "drain_seconds", "embedded_dir", "migrate")
+    access: str
+    embedded_dir: Path | None
+    migrate: Callable[[], None]
+    drain: Callable[[], None]
+    budget: Callable[[int], None]
+    drain_seconds: float = 0
 
-    def __init__(
-        self,
-        *,
-        access: str,
-        embedded_dir: Path | None,
-        migrate: Callable[[], None],
-        drain: Callable[[], None],
-        budget: Callable[[int], None],
-        drain_seconds: float = 0,
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__()
-        self.access = access
-        self.embedded_dir = embedded_dir
-        self.migrate = migrate
-        self.drain = drain
-        self.budget = budget
-        self.drain_seconds = drain_seconds
 
     def on_cli_init(self, cli: Group) -> None:
         super().on_cli_init(cli)
@@ -131,8 +123,8 @@ class Supervisor(_GranianSupervisor):
 
     def run(self) -> int:
         status = super().run()
-        # Granian listens neither in its first moment nor in its last one.
-        return 0 if status == 128 + self._told and self._termination_forwarded else status
+        # A signal that arrives in Granian's first moment, or its last one, makes failures of what was asked for.
+        return 0 if self._termination_forwarded and not self._killed else status
 
     def forward(self, signum: int) -> None:
         # Closing the terminal ends the service. Granian would take that signal as one to reload the workers.
