@@ -8,7 +8,6 @@ import atexit
 import fcntl
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from threading import current_thread, main_thread
 
 from app.homes import settle
 from app.postgres import PostgresServer, installed
+from app.signals import end_in_order
 
 _users: dict[tuple[int, Path], int] = {}
 """The lock that a process holds on a folder's `users`. A forked child has none: it must not leave for its parent."""
@@ -33,7 +33,7 @@ def start(data_dir: Path) -> str:
     Raises: ServerError.
     """
     home = settle(data_dir)
-    _end_in_order()
+    end_in_order()
     with _locked(home):
         _join(home)
         return PostgresServer(home).start()
@@ -81,13 +81,6 @@ def _locked(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _end_in_order() -> None:
-    """Let a signal that would end this process at once end it by SystemExit, so that it leaves the server."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if current_thread() is main_thread() and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
 
 
 @contextmanager

@@ -1,56 +1,59 @@
 """Serving: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
 
 import logging
+import os
 import signal
 import socket
+import sys
 import time
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from threading import Thread, main_thread
+from types import FrameType
 
 from click import ClickException, Group, get_current_context
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin
 from litestar_granian import GranianPlugin
+from litestar_granian.supervisor import _GranianSupervisor
 
 from app import embedded
 from app.metrics import shared_folder
 
 _logger = logging.getLogger(__name__)
+_REPEAT = 0.5
+"""Seconds after which whatever still runs is sent a signal again."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Serving(GranianPlugin, CLIPlugin):
     """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
 
     On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
     """
 
-    __slots__ = ("access", "budget", "drain", "drain_seconds", "embedded_dir", "migrate")
+    access: str
+    embedded_dir: Path | None
+    migrate: Callable[[], None]
+    drain: Callable[[], None]
+    budget: Callable[[int], None]
+    drain_seconds: float = 0
 
-    def __init__(
-        self,
-        *,
-        access: str,
-        embedded_dir: Path | None,
-        migrate: Callable[[], None],
-        drain: Callable[[], None],
-        budget: Callable[[int], None],
-        drain_seconds: float = 0,
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__()
-        self.access = access
-        self.embedded_dir = embedded_dir
-        self.migrate = migrate
-        self.drain = drain
-        self.budget = budget
-        self.drain_seconds = drain_seconds
 
     def on_cli_init(self, cli: Group) -> None:
         super().on_cli_init(cli)
+        import litestar_granian.cli as command
+
+        command._GranianSupervisor = Supervisor  # type: ignore[attr-defined]
+        if not sys.stdout.isatty():
+            # A farewell between lines of JSON helps nobody.
+            os.environ.setdefault("LITESTAR_QUIET_CONSOLE", "1")
         cli.commands["run"].context_settings["default_map"] = {
             # HTTP/2 without TLS serves no client that we have.
             "http": "1",
@@ -74,7 +77,6 @@ class Serving(GranianPlugin, CLIPlugin):
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
         self.budget(get_current_context().params["wc"])
         _logger.info("Docs at %s/schema, access is %s", address, self.access)
-        _end_on_hangup()
         try:
             with shared_folder():
                 yield
@@ -114,18 +116,28 @@ def _address() -> str:
     return f"http://{host}:{port}"
 
 
-def _end_on_hangup() -> None:
-    """Closing the terminal ends the service. Granian's command would take that signal as one to reload the workers."""
-    received, written = socket.socketpair()
-    written.setblocking(False)
-    signal.set_wakeup_fd(written.detach(), warn_on_full_buffer=False)
+class Supervisor(_GranianSupervisor):
+    """Granian's process and its workers. A signal that one of them did not hear, as it was starting, is repeated."""
 
-    def wait() -> None:
-        while True:
-            if signal.SIGHUP in received.recv(1):
-                # To the main thread, which would not wake for one that another thread took.
-                signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
-                time.sleep(2)  # For requests in flight. The second signal ends what the first did not.
-                signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+    _told = signal.SIGTERM
 
-    Thread(target=wait, daemon=True).start()
+    def run(self) -> int:
+        status = super().run()
+        # A signal that arrives in Granian's first moment, or its last one, makes failures of what was asked for.
+        return 0 if self._termination_forwarded and not self._killed else status
+
+    def forward(self, signum: int) -> None:
+        # Closing the terminal ends the service. Granian would take that signal as one to reload the workers.
+        self._told = signal.SIGTERM if signum == signal.SIGHUP else signal.Signals(signum)
+        super().forward(self._told)
+
+    def _arm_deadline(self) -> None:
+        self.deadline = time.monotonic() + self.kill_timeout + 5
+        if self._alarm_installed:
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
+
+    def _handle_deadline(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.deadline and time.monotonic() > self.deadline:
+            self._kill_group()
+        else:
+            self._send_group_signal(self._told)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent
+LITESTAR = Path(sys.executable).with_name("litestar")
 
 
 class Service:
@@ -29,7 +30,7 @@ class Service:
         given = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         with self.log.open("wb") as log:
             self.process = psutil.Popen(
-                [Path(sys.executable).with_name("litestar"), "run", f"--port={self.port}", *options],
+                [LITESTAR, "run", f"--port={self.port}", *options],
                 cwd=ROOT,
                 env={**given, "EMBEDDED_DATA_DIR": str(data_dir), **settings},
                 start_new_session=True,
@@ -44,7 +45,6 @@ class Service:
         """Wait until every worker serves: one that still imports does not hear signals."""
         eventually(lambda: self.process.poll() is not None or self._all_serve(), 90)
         assert self.process.poll() is None, self.log.read_text()
-        self.family = set(self.process.children(recursive=True))
         return self
 
     def _all_serve(self) -> bool:
@@ -59,6 +59,7 @@ class Service:
 
     def send(self, number: signal.Signals) -> None:
         """Ctrl-C and the end of a terminal reach the foreground group, a supervisor's SIGTERM its child only."""
+        self.family.update(self.process.children(recursive=True))
         if number is signal.SIGTERM:
             self.process.send_signal(number)
         else:
@@ -84,7 +85,7 @@ class Service:
 
     def kill_service(self) -> None:
         """Kill everything but the database, as a crash would."""
-        for process in (self.process, *self.family):
+        for process in (self.process, *self.process.children(recursive=True)):
             process.kill()
         self.process.wait()
 
@@ -98,7 +99,7 @@ class Service:
         self.process.wait()
 
 
-def eventually(claim: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(claim: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not claim():
         if time.monotonic() > deadline:

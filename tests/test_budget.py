@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
+import time
+from threading import Event
+from typing import Any
 
 import msgspec
 import pytest
@@ -50,6 +54,28 @@ async def test_a_database_that_is_down_is_a_warning(caplog: pytest.LogCaptureFix
     line = await told(caplog, Settings(database_url=nowhere), 2)
 
     assert line == ("WARNING", "2 workers x (5 + 10) = 30 connections at most; the database does not answer yet")
+
+
+async def test_a_silent_name_server_does_not_hold_up_the_start(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = Event(), Event()
+
+    def look_up(*_: Any, **__: Any) -> list[Any]:
+        asked.set()
+        over.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    began = time.monotonic()
+
+    line = await told(caplog, Settings(database_url=parse_database_url("postgresql://ann@far.example/x")), 2)
+
+    seconds = time.monotonic() - began
+    over.set()
+    assert asked.is_set()
+    assert line == ("WARNING", "2 workers x (5 + 10) = 30 connections at most; the database does not answer yet")
+    assert seconds < 10
 
 
 async def test_a_pooler_is_not_asked(caplog: pytest.LogCaptureFixture, database: DatabaseUrl) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.services import Service, eventually
+from tests.services import LITESTAR, ROOT, Service, eventually
 
 Run = Callable[..., Service]
 
@@ -65,6 +69,37 @@ def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
     assert service.left() == []
 
 
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [(signal.SIGTERM, 0), (signal.SIGTERM, 0.1), (signal.SIGTERM, 0.5), (signal.SIGINT, 0.2), (signal.SIGHUP, 0.2)],
+)
+def test_a_worker_that_starts_hears_a_signal(run: Run, number: signal.Signals, seconds: float) -> None:
+    service = run("--workers=2")
+    eventually(lambda: "Spawning worker-2" in service.log.read_text())
+    time.sleep(seconds)
+
+    service.send(number)
+
+    assert (service.wait(), service.left()) == (0, [])
+    log = service.log.read_text()
+    assert "refused to gracefully stop" not in log
+    # Nor is a worker replaced that ended as it was told; one that is not forked ends before it can wait for that.
+    assert "Unexpected exit" not in log or multiprocessing.get_start_method() != "fork"
+
+
+@pytest.mark.parametrize("command", [["run", "--port=0"], ["database", "upgrade", "--no-prompt"]], ids=" ".join)
+def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
+        process = subprocess.Popen([LITESTAR, *command], cwd=ROOT, env={**os.environ, "DATABASE_URL": url})
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+
+            # By a handler: the kernel would not end process 1 of a container.
+            assert process.wait(timeout=15) == 128 + signal.SIGTERM
+
+
 def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
     service = run().wait_until_ready()
 
@@ -72,6 +107,16 @@ def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
 
     assert f"http://127.0.0.1:{service.port}/schema" in log
     assert "access is local" in log
+
+
+def test_a_log_for_programs_is_json_to_its_end(run: Run) -> None:
+    service = run().wait_until_ready()
+
+    service.send(signal.SIGTERM)
+    service.wait()
+
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert lines[-1]["event"].startswith("Granian shutdown completed")
 
 
 def test_a_port_in_use_is_refused(run: Run) -> None:
