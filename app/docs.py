@@ -119,6 +119,8 @@ def _guarded(response: Response[Any]) -> Response[Any]:
 
 def _true(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out the 400 that Litestar would give for a bad parameter: here it is a 422. Have the docstring as title."""
+    # A handler of several paths has them in a set, so that each start would give another order.
+    document["paths"] = dict(sorted(document["paths"].items()))
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")
