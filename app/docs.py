@@ -123,6 +123,8 @@ def _true(document: dict[str, Any]) -> dict[str, Any]:
 
     A change may come as a merge patch, too.
     """
+    # A handler of several paths has them in a set, so that each start would give another order.
+    document["paths"] = dict(sorted(document["paths"].items()))
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")

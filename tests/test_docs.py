@@ -66,6 +66,10 @@ async def test_every_route_is_in_the_document(app: Litestar, document: dict[str,
     assert served == {(path, method) for path, item in document["paths"].items() for method in item}
 
 
+async def test_the_document_of_two_starts_is_the_same(document: dict[str, Any]) -> None:
+    assert list(document["paths"]) == sorted(document["paths"])
+
+
 async def test_every_operation_is_described_and_every_error_is_a_problem(document: dict[str, Any]) -> None:
     for item in document["paths"].values():
         for operation in item.values():
