@@ -130,9 +130,8 @@ def test_a_worker_that_is_killed_keeps_its_counts_and_loses_its_gauges() -> None
     with TemporaryDirectory(prefix="metrics-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         service = Service(Path(folder) / ".postgres", "--workers=2", "--respawn-interval=0.1")
         try:
-            worker = next(
-                process for process in service.wait_until_ready().family if "worker-1" in str(process.cmdline())
-            )
+            processes = service.wait_until_ready().process.children(recursive=True)
+            worker = next(process for process in processes if "worker-1" in str(process.cmdline()))
             before = ask_and_scrape(service)
             worker.kill()
             eventually(lambda: not worker.is_running())

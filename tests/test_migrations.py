@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -156,7 +157,7 @@ async def test_each_new_migration_is_read_alone(newer: Newer) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
         await lint()
 
-    assert "Found 0 issues in 2 files" in told
+    assert re.search(r"Found 0 issues in \d+ files", told)
     assert "blocking.sql" in failed.value.output
     assert "Found 1 issue in 1 file" in failed.value.output
 

@@ -24,6 +24,7 @@ Run = Callable[..., Service]
 def folder() -> Iterator[Path]:
     # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
     with TemporaryDirectory(prefix="running-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
         yield Path(folder)
 
 
