@@ -15,26 +15,26 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
-from app.bodies import JsonBody
-from app.budget import log_connection_budget
-from app.commands import Commands
-from app.commands.database import upgrade
-from app.database import configure_database, database_url, provide_transaction, time_limit
-from app.developers.routes import DeveloperController
-from app.docs import describe_api, swagger_ui
-from app.edge import serve
-from app.embedded import available
-from app.errors import answer
-from app.health import HealthController, Readiness
+from app.cli.database import upgrade
+from app.cli.plugin import Commands
+from app.database.embedded import available
+from app.database.engine import configure_database, database_url, provide_transaction, time_limit
+from app.database.pool import Pool, trimmed
+from app.http.docs import describe_api, swagger_ui
+from app.http.dto import JsonBody
+from app.http.exception_handlers import answer
+from app.http.middleware import serve
+from app.http.path_parameters import decode_id, is_id
 from app.logs import configure_logs
-from app.metrics import Metrics, read_gauges, show_metrics
+from app.operations.connection_budget import log_connection_budget
+from app.operations.health import HealthController, Readiness
+from app.operations.metrics import Metrics, read_gauges, show_metrics
+from app.operations.server import Serving
 from app.passwords import Passwords
-from app.paths import decode_id, is_id
-from app.pool import Pool, trimmed
-from app.reads import Reads
-from app.serving import Serving
+from app.repository.reader import Reads
+from app.resources.developers.controller import DeveloperController
+from app.resources.users.controller import UserController
 from app.settings import Settings, load_settings
-from app.users.routes import UserController
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""

@@ -46,7 +46,7 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     # Alembic also tells which database it works on, which is always the same.
     logging.getLogger("alembic.runtime.migration").addFilter(_is_a_migration)
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
-    logging.getLogger("app.pool").setLevel("WARNING")
+    logging.getLogger("app.database.pool").setLevel("WARNING")
 
 
 def _is_a_migration(record: logging.LogRecord) -> bool:

@@ -12,9 +12,9 @@ import click
 from anyio import to_thread
 from click.testing import CliRunner, Result
 
-from app import embedded
-from app.commands import Commands
-from app.database import configure_database
+from app.cli.plugin import Commands
+from app.database import embedded
+from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.settings import Settings, load_settings
 

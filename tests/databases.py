@@ -16,8 +16,8 @@ from dotenv import dotenv_values
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app import embedded
-from app.database import configure_database, database_url
+from app.database import embedded
+from app.database.engine import configure_database, database_url
 from app.database_url import DatabaseUrl
 from app.settings import Settings, load_settings
 

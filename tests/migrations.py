@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from anyio import to_thread
 from sqlalchemy import text
 
-from app.database import ROOT
+from app.database.engine import ROOT
 from app.database_url import DatabaseUrl
 from tests.databases import as_text, engine_of
 

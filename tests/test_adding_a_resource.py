@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app import embedded
+from app.database import embedded
 from app.settings import load_settings
 
 ROOT = Path(__file__).parent.parent

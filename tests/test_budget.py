@@ -13,17 +13,17 @@ import msgspec
 import pytest
 from anyio import to_thread
 
-from app.budget import log_connection_budget
 from app.database_url import DatabaseUrl, parse_database_url
+from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
 
 ADVICE = "lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise max_connections"
 
 
 async def told(caplog: pytest.LogCaptureFixture, settings: Settings, workers: int) -> tuple[str, str]:
-    logger = logging.getLogger("app.budget")
+    logger = logging.getLogger("app.operations.connection_budget")
     logger.addHandler(caplog.handler)
-    with caplog.at_level("INFO", logger="app.budget"):
+    with caplog.at_level("INFO", logger="app.operations.connection_budget"):
         await to_thread.run_sync(log_connection_budget, settings, workers)
     logger.removeHandler(caplog.handler)
     return caplog.records[-1].levelname, caplog.records[-1].getMessage()

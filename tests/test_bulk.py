@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fields import is_plain_email
+from app.validation.fields import is_plain_email
 
 JSON = {"Content-Type": "application/json"}
 

@@ -14,12 +14,12 @@ from anyio import to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.work import Work
-from app.database import configure_database
+from app.cli.command import Work
+from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.passwords import Passwords
+from app.resources.users.model import User
 from app.settings import Settings
-from app.users.model import User
 from tests.commands import Shell
 from tests.people import add_people
 from tests.test_counts import ADD, run

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.connector import Connector
+from app.database.connector import Connector
 
 SEVERAL = {"host": ["one", "two"], "port": [1, 2], "target_session_attrs": "read-write"}
 

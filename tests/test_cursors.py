@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.cursors import encode_cursor
+from app.repository.cursors import encode_cursor
 from tests.test_counts import run
 
 ADD = (

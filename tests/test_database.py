@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database import configure_database
+from app.database.engine import configure_database
+from app.database.pool import Pool
 from app.database_url import DatabaseUrl
-from app.pool import Pool
 from app.settings import Settings
 
 

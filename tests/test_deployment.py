@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.database import ROOT
+from app.database.engine import ROOT
 from app.settings import load_settings
 
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database import configure_database
+from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
-from app.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
-from app.developers.schemas import DeveloperQuery
-from app.pagination import parse_query
-from app.reads import Reads
+from app.repository.pagination import parse_query
+from app.repository.reader import Reads
+from app.resources.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
+from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
 from tests.test_counts import run
 

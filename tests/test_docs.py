@@ -11,7 +11,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from app.database import ROOT
+from app.database.engine import ROOT
 from tests.problems import problem, problem_of
 
 

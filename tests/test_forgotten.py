@@ -13,11 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.commands.exporting import _export
+from app.bulk.formats import encoder
+from app.bulk.staging import Staging, driver_of
+from app.cli.exporting import _export
 from app.database_url import DatabaseUrl
-from app.errors import to_problem
-from app.records import encoder
-from app.staging import Staging, driver_of
+from app.http.exception_handlers import to_problem
 from tests.test_database import engine_with
 
 SHOW = "SELECT current_setting('idle_in_transaction_session_timeout')"

@@ -10,7 +10,7 @@ import pytest
 
 from app import create_app
 from app.database_url import DatabaseUrl, parse_database_url
-from app.reads import Reads
+from app.repository.reader import Reads
 from app.settings import Settings
 from tests.clients import client_of
 from tests.databases import empty_database, migrate

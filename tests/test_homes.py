@@ -13,8 +13,8 @@ from tempfile import mkdtemp
 
 import pytest
 
-from app import embedded, homes, postgres
-from app.homes import ServerError, settle
+from app.database import embedded, homes, postgres
+from app.database.homes import ServerError, settle
 from tests.commands import LITESTAR, ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.passwords import Passwords
-from app.users.model import User
+from app.resources.users.model import User
 from tests.commands import Shell
 from tests.test_counts import run
 

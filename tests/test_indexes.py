@@ -6,9 +6,9 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.pagination import parse_query
-from app.users.repository import USERS
-from app.users.schemas import UserQuery
+from app.repository.pagination import parse_query
+from app.resources.users.repository import USERS
+from app.resources.users.schemas import UserQuery
 from tests.test_counts import run
 
 FILL = (

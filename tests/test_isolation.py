@@ -12,11 +12,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database import configure_database
+from app.database.engine import configure_database
+from app.database.isolation import Level, run_isolated
 from app.database_url import DatabaseUrl
-from app.developers.model import Developer
-from app.errors import to_problem
-from app.isolation import Level, run_isolated
+from app.http.exception_handlers import to_problem
+from app.resources.developers.model import Developer
 from app.settings import Settings
 
 LEAD = "lead"

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from app.database_url import DatabaseUrl
-from app.metrics import Metrics
+from app.operations.metrics import Metrics
 from app.settings import Settings
 from tests.clients import client_of
 from tests.services import Service, eventually

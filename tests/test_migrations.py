@@ -15,7 +15,7 @@ from advanced_alchemy.alembic.commands import AlembicCommands
 from alembic.util import CommandError
 from anyio import to_thread
 
-from app.database import ROOT, configure_database
+from app.database.engine import ROOT, configure_database
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.databases import alembic_commands, empty_database, migrate
@@ -166,7 +166,7 @@ async def test_a_changed_model_makes_a_dated_migration_that_runs(empty: Database
     for folder in ("app", "alembic"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    model = tmp_path / "app" / "users" / "model.py"
+    model = tmp_path / "app" / "resources" / "users" / "model.py"
     added = "    nickname: Mapped[str | None] = mapped_column(String(50), index=True)\n    created_at:"
     model.write_text(model.read_text().replace("    created_at:", added, 1))
     await migrate(empty)

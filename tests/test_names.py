@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
-from app.database import Model
+from app.database.engine import Model
 
 _NAMES = text(
     "SELECT conname, contype::text, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"

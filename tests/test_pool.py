@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app import create_app
+from app.database.pool import FRESH, Pool
 from app.database_url import DatabaseUrl
-from app.pool import FRESH, Pool
-from app.reads import Reads, render
+from app.repository.reader import Reads, render
 from app.settings import Settings
 from tests.clients import client_of
 
@@ -80,8 +80,8 @@ async def test_a_connection_that_ages_while_it_is_judged_serves_nevertheless(
     # Whoever looks twice sees a connection that was used a moment ago, and then one that was not.
     now = count(time.monotonic(), FRESH * 0.4)
     clock = SimpleNamespace(monotonic=lambda: next(now), time=time.time)
-    monkeypatch.setattr("app.pool.time", clock)
-    monkeypatch.setattr("app.database.time", clock)
+    monkeypatch.setattr("app.database.pool.time", clock)
+    monkeypatch.setattr("app.database.engine.time", clock)
 
     answers = [await client.get("/users") for _ in range(20)]
 
@@ -100,7 +100,7 @@ async def test_overflow_is_kept_while_needed_and_closed_later(
     assert (pool.checkedin(), pool.checkedout()) == (6, 0)
     await greenlet_spawn(pool.trim, 2)
     assert pool.checkedin() == 6
-    monkeypatch.setattr("app.pool.TRIM_INTERVAL", 0)
+    monkeypatch.setattr("app.database.pool.TRIM_INTERVAL", 0)
     await greenlet_spawn(pool.trim, 2)
     assert pool.checkedin() == 2
     await asyncio.sleep(0.2)
@@ -115,7 +115,7 @@ async def test_the_connections_used_last_survive_a_trim(
     await pids(reads, at_once=6)
     hottest = set(await pids(reads, at_once=2))
 
-    monkeypatch.setattr("app.pool.TRIM_INTERVAL", 0)
+    monkeypatch.setattr("app.database.pool.TRIM_INTERVAL", 0)
     await greenlet_spawn(pool.trim, 2)
 
     assert set(await pids(reads, at_once=2)) == hottest

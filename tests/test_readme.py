@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from app.database import ROOT
+from app.database.engine import ROOT
 from app.settings import Settings
 
 README = (ROOT / "README.md").read_text()

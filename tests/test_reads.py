@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import BigInteger, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database import configure_database
+from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
-from app.reads import Read, Reads, render
+from app.repository.reader import Read, Reads, render
+from app.resources.users.model import User
+from app.resources.users.schemas import UserRow
 from app.settings import Settings
-from app.users.model import User
-from app.users.schemas import UserRow
 
 _BY_ID = render(select(User.name).where(User.id == bindparam("id", type_=BigInteger)))
 _FAILING = render(select(1 / bindparam("zero", type_=BigInteger)))

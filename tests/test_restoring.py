@@ -12,9 +12,9 @@ from anyio import to_thread
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.budget import log_connection_budget
+from app.database.postgres import _programs
 from app.database_url import DatabaseUrl
-from app.postgres import _programs
+from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
 from tests.commands import Shell
 from tests.contrib import programs

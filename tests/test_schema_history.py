@@ -15,7 +15,7 @@ from alembic.util import CommandError
 from anyio import to_thread
 
 from app import create_app
-from app.database import ROOT
+from app.database.engine import ROOT
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.clients import client_of

@@ -10,7 +10,7 @@ import pytest
 from dotenv import dotenv_values
 
 from app import create_app
-from app.database import COMPOSE_URL, ROOT, database_url
+from app.database.engine import COMPOSE_URL, ROOT, database_url
 from app.database_url import parse_database_url
 from app.settings import Settings, SettingsError, load_settings
 
@@ -193,6 +193,6 @@ def test_no_password_is_shown() -> None:
 def test_without_the_development_package_the_default_is_the_database_of_compose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.embedded.available", lambda: False)
+    monkeypatch.setattr("app.database.embedded.available", lambda: False)
 
     assert database_url(Settings()) == parse_database_url("postgresql+asyncpg://super@localhost:5432/super")

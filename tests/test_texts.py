@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.fields import normal_email
 from app.passwords import Passwords
-from app.texts import is_readable, readable
+from app.validation.fields import normal_email
+from app.validation.texts import is_readable, readable
 from tests.commands import Shell
 from tests.problems import invalid, problem, problem_of
 

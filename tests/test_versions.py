@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.users.model import User
-from app.users.repository import UserRepository
+from app.resources.users.model import User
+from app.resources.users.repository import UserRepository
 from tests.test_users import sign_up
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import asyncpg
 import psutil
 
+from app.database.postgres import PostgresServer, _give_away, _programs
 from app.database_url import DatabaseUrl, parse_database_url
-from app.postgres import PostgresServer, _give_away, _programs
 from tests.databases import migrate
 from tests.faults.ports import free_port
 

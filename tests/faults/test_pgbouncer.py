@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.postgres import _give_away
+from app.database.postgres import _give_away
 from tests.faults.answers import assert_unavailable, timed
 from tests.faults.ports import free_port
 from tests.faults.postgres import PrivatePostgres

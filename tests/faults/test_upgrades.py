@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.database import ROOT
+from app.database.engine import ROOT
 from tests.faults.postgres import PrivatePostgres
 from tests.faults.test_pgbouncer import pgbouncer
 from tests.migrations import INDEX, NICKNAME, Newer, run, upgrade_at_once

@@ -1,0 +1,1 @@
+"""Bulk: thousands of rows at once."""

@@ -1,0 +1,1 @@
+"""Command line: `litestar users ...` and `litestar developers ...`."""

@@ -1,0 +1,103 @@
+"""Work: what a command does with the database, and how it tells a person or a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from advanced_alchemy.exceptions import RepositoryError
+from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
+from asyncpg import UndefinedTableError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.http.exception_handlers import RAISED_BELOW, root_of, to_problem
+from app.problems import Problem
+
+T = TypeVar("T")
+
+_FAILURES = (Problem, RepositoryError, SQLAlchemyError, *RAISED_BELOW)
+"""What may go wrong in a command; some of these are defects all the same."""
+
+
+class Failure(Exception):
+    """What a person is told instead of a trace, and the exit status."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Command(click.Command):
+    """Says in a plain line on standard error what went wrong."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            click.echo(f"Error: {failure}", err=True)
+            ctx.exit(failure.status)
+
+
+class Work:
+    """Runs one command's work in an event loop of its own, and disposes of the engine."""
+
+    def __init__(self, config: SQLAlchemyAsyncConfig) -> None:
+        self._config = config
+
+    def run(self, job: Callable[[AsyncEngine], Awaitable[T]], *, status: int = 1) -> T:
+        """Raises: Failure, with `status`."""
+        try:
+            return asyncio.run(self._run(job))
+        except _FAILURES as error:
+            if (told := in_a_line(error)) is None:
+                raise
+            raise Failure(told, status=status) from error
+
+    def change(self, job: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Run a unit of work, and commit it. Raises: Failure."""
+
+        async def within(engine: AsyncEngine) -> T:
+            async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+                return await job(session)
+
+        return self.run(within)
+
+    async def _run(self, job: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+        engine = self._config.get_engine()
+        try:
+            return await job(engine)
+        finally:
+            await engine.dispose()
+
+
+def in_a_line(error: Exception) -> str | None:
+    """What a person is told of an error; None of a defect, which stays as it is, trace and all."""
+    if isinstance(root_of(error), UndefinedTableError):
+        return "The tables are not there yet: run `litestar database upgrade --no-prompt`"
+    problem = to_problem(error)
+    if isinstance(error, BrokenPipeError) or problem.status == Problem.status:
+        return None
+    fields = [f"{found.pointer or 'it'} {found.detail}".strip("/") for found in problem.errors]
+    return "; ".join(fields) or problem.detail
+
+
+def tell(value: Any) -> None:
+    """Print one line of JSON."""
+    click.echo(msgspec.json.encode(value))
+
+
+def tell_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print columns as wide as what they hold."""
+    lines = [tuple(names), *(tuple(printable(str(value)) for value in row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey instead of showing it."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -1,0 +1,86 @@
+"""Resources: what can be imported and exported, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from app.bulk.importer import Target
+from app.passwords import Passwords, check_hash
+from app.resources.developers.schemas import Specialty
+from app.validation.fields import Email, Name, Password
+
+HashedPassword = Annotated[str, Meta(max_length=255, extra={"check": check_hash})]
+
+
+class DeveloperRecord(Struct, forbid_unknown_fields=True):
+    """A developer in a file. `id` and `created_at` are in what was exported; here they are given anew."""
+
+    name: Name
+    email: Email
+    specialty: Specialty
+    id: Any = None
+    created_at: Any = None
+
+
+class UserRecord(Struct, forbid_unknown_fields=True):
+    """A user in a file, with a password or with the hash of one."""
+
+    name: Name
+    email: Email
+    password: Password | None = None
+    hashed_password: HashedPassword | None = None
+    id: Any = None
+    created_at: Any = None
+
+    def __repr__(self) -> str:
+        return f"UserRecord(name={self.name!r}, email={self.email!r})"
+
+
+class Resource(Struct, frozen=True):
+    name: str
+    target: Callable[[Passwords], Target]
+    exported: tuple[str, ...]
+    secret: tuple[str, ...] = ()
+    """Columns that are exported only when they are asked for."""
+
+
+def _one_password(record: UserRecord) -> str | None:
+    if (record.password is None) == (record.hashed_password is None):
+        return "either password or hashed_password is required"
+    return None
+
+
+def _is_to_be_hashed(record: Any) -> bool:
+    password = record.get("password") if isinstance(record, dict) else getattr(record, "password", None)
+    return password is not None
+
+
+def _hashing(passwords: Passwords) -> Callable[[UserRecord], Awaitable[UserRecord]]:
+    async def complete(record: UserRecord) -> UserRecord:
+        hashed = await passwords.hash(record.password or "")
+        return msgspec.structs.replace(record, password=None, hashed_password=hashed)
+
+    return complete
+
+
+def _users(passwords: Passwords) -> Target:
+    return Target(
+        table="users",
+        kind=UserRecord,
+        columns=("name", "email", "hashed_password"),
+        rule=_one_password,
+        is_slow=_is_to_be_hashed,
+        complete=_hashing(passwords),
+    )
+
+
+def _developers(_: Passwords) -> Target:
+    return Target(table="developers", kind=DeveloperRecord, columns=("name", "email", "specialty"))
+
+
+USERS = Resource("users", _users, ("id", "name", "email", "created_at"), ("hashed_password",))
+DEVELOPERS = Resource("developers", _developers, ("id", "name", "email", "specialty", "created_at"))

@@ -1,0 +1,143 @@
+"""Importing: `import`, alike for every resource."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bulk.formats import Format, RecordsError, read_records
+from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
+from app.bulk.staging import OnConflict, Staging, driver_of
+from app.cli.command import Command, Failure, Work, tell
+from app.cli.datasets import Resource
+from app.cli.exporting import FORMAT, created, style_of
+from app.cli.progress import Rejects, position_of, progress
+from app.passwords import Passwords
+
+SOME_REJECTED, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit statuses of an import."""
+
+_CHOICES = ["fail", "skip", "update"]
+
+
+def import_command(work: Work, resource: Resource) -> click.Command:
+    def import_(file: str, style: Format | None, rejects: str | None, json: bool, **how: Any) -> None:
+        style = style or style_of(file)
+        with _opened(file) as source, _rejects(rejects, source) as refused:
+            running = _Running(resource, source, style, refused, **how)
+            try:
+                work.run(running.run, status=FAILED)
+            except KeyboardInterrupt:
+                click.echo("Interrupted.", err=True)
+                raise SystemExit(INTERRUPTED) from None
+            finally:
+                running.tell_summary(as_json=json)
+        raise SystemExit(SOME_REJECTED if running.outcome.rejected else 0)
+
+    return Command(
+        "import",
+        callback=import_,
+        help=f"Import {resource.name} from CSV with a header, or from JSON lines. Exits with 0 when all went in, 1 when"
+        " some were rejected, 2 when the import failed.",
+        params=[
+            click.Argument(["file"], metavar="FILE|-"),
+            FORMAT,
+            click.Option(
+                ["--on-conflict"],
+                type=click.Choice(_CHOICES),
+                default="fail",
+                show_default=True,
+                help="When an address is taken: import nothing at all, skip the record, or update what is stored.",
+            ),
+            click.Option(["--dry-run"], is_flag=True, help="Check everything, change nothing."),
+            click.Option(["--rejects"], metavar="FILE", help="Write line numbers and reasons of bad records here."),
+            click.Option(["--json"], is_flag=True, help="Print the summary as JSON."),
+        ],
+    )
+
+
+class _Running:
+    """One import on its way."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        source: BinaryIO,
+        style: Format,
+        rejects: Rejects,
+        *,
+        on_conflict: OnConflict,
+        dry_run: bool,
+    ) -> None:
+        self._resource = resource
+        self._source = source
+        self._style = style
+        self._rejects = rejects
+        self._on_conflict = on_conflict
+        self._dry_run = dry_run
+        self.outcome = Outcome()
+
+    async def run(self, engine: AsyncEngine) -> None:
+        passwords = Passwords()
+        target = self._resource.target(passwords)
+        try:
+            async with driver_of(engine) as driver:
+                staging = Staging(driver, target.table, target.columns)
+                importing = Import(staging, target, on_conflict=self._on_conflict, dry_run=self._dry_run)
+                self.outcome = importing.outcome
+                with progress(self._source) as show:
+
+                    def report(batch: Batch) -> None:
+                        self._rejects.add(batch.rejects)
+                        show(importing.outcome, position_of(self._source))
+
+                    records = read_records(self._source, self._style, target.kind)
+                    await importing.run(batches(records, target), report)
+        except (RecordsError, Conflict) as error:
+            raise Failure(str(error), status=FAILED) from None
+        finally:
+            passwords.close()
+
+    def tell_summary(self, *, as_json: bool) -> None:
+        if as_json:
+            tell(self.outcome)
+            return
+        counts = ", ".join(f"{getattr(self.outcome, name):,} {name}" for name in self.outcome.__struct_fields__)
+        click.echo(counts + (" (dry run: nothing was changed)" if self._dry_run else ""))
+
+
+@contextmanager
+def _rejects(file: str | None, source: BinaryIO) -> Iterator[Rejects]:
+    if file and _is_same(file, source):
+        raise Failure(f"{file}: is what is to be imported", status=FAILED)
+    # An import that fails has its rejects too.
+    with created(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
+        rejects = Rejects(out)
+        try:
+            yield rejects
+        finally:
+            rejects.close()
+
+
+def _is_same(file: str, source: BinaryIO) -> bool:
+    """Whether a name leads to the file that is read, by a link too."""
+    try:
+        return Path(file).is_file() and os.path.samestat(os.stat(file), os.fstat(source.fileno()))
+    except OSError:
+        return False  # of what is no file, as in a test's standard input
+
+
+def _opened(file: str) -> BinaryIO:
+    if file == "-":
+        return sys.stdin.buffer
+    try:
+        return open(file, "rb")
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}", status=FAILED) from None

@@ -1,0 +1,94 @@
+"""Progress: how far an import is, as a bar on a terminal and as plain lines in a pipe; and what it refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.bulk.importer import Outcome
+
+SHOWN = 20
+"""Rejects that are printed when they go to no file."""
+_EVERY = 2.0
+"""Seconds between two lines."""
+
+
+class Report(Protocol):
+    def __call__(self, outcome: Outcome, position: int) -> None: ...
+
+
+@contextmanager
+def progress(source: BinaryIO) -> Iterator[Report]:
+    """Show on standard error what is told; the position is in bytes."""
+    total = _size(source)
+    if not sys.stderr.isatty():
+        yield _lines(total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("0 records", total=total)
+        yield lambda outcome, position: bar.update(task, completed=position, description=f"{outcome.read:,} records")
+
+
+def _lines(total: int | None) -> Report:
+    began = told = time.monotonic()
+
+    def report(outcome: Outcome, position: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _EVERY:
+            told = now
+            share = f" ({position / total:.0%})" if total else ""
+            click.echo(f"{outcome.read} records{share}, {outcome.read / (now - began):.0f} a second", err=True)
+
+    return report
+
+
+def _size(source: BinaryIO) -> int | None:
+    try:
+        return os.fstat(source.fileno()).st_size or None
+    except OSError:
+        return None
+
+
+def position_of(source: BinaryIO) -> int:
+    """Bytes that were read; 0 of a pipe, which does not know."""
+    try:
+        return source.tell()
+    except OSError:
+        return 0
+
+
+class Rejects:
+    """Keeps line numbers and reasons, never a value of the record."""
+
+    def __init__(self, file: BinaryIO | None) -> None:
+        self._file = file
+        self._count = 0
+        self._write([("line", "reason")])
+
+    def add(self, rejects: Sequence[tuple[int, str]]) -> None:
+        self._write(rejects)
+        for line, reason in rejects[: max(0, SHOWN - self._count)] if not self._file else ():
+            click.echo(f"line {line}: {reason}", err=True)
+        self._count += len(rejects)
+
+    def _write(self, rows: Sequence[tuple[int | str, str]]) -> None:
+        if self._file:
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(rows)
+            self._file.write(lines.getvalue().encode())
+
+    def close(self) -> None:
+        if not self._file and self._count > SHOWN:
+            click.echo(f"... and {self._count - SHOWN} more; --rejects FILE keeps them all", err=True)

@@ -1,0 +1,132 @@
+"""People: `litestar users create`, `list`, `set-password` and `delete`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.cli.command import Command, Failure, Work, tell, tell_table
+from app.passwords import Passwords
+from app.problems import Missing
+from app.repository.reader import Reads
+from app.resources.users.repository import UserReads, UserRepository
+from app.resources.users.schemas import UserCreate, UserPassword, UserQuery
+from app.validation.validator import check
+
+T = TypeVar("T")
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+WHO = click.argument("who", metavar="ID|EMAIL")
+
+
+def people_commands(work: Work) -> list[click.Command]:
+    """The commands, in the order of the help."""
+
+    @click.command("create", cls=Command)
+    @click.option("--name", prompt=True)
+    @click.option("--email", prompt=True)
+    @PASSWORD_STDIN
+    @AS_JSON
+    def create(name: str, email: str, password_stdin: bool, as_json: bool) -> None:
+        """Create a user. Asks for the password twice, without an echo."""
+        data = checked(UserCreate, name=name, email=email, password=ask_password(password_stdin))
+        hashed = hash_password(work, data.password)
+        user = work.change(
+            lambda session: UserRepository(session=session).create(
+                name=data.name, email=data.email, hashed_password=hashed
+            )
+        )
+        tell(user.public()) if as_json else click.echo(f"Created user {user.id}.")
+
+    @click.command("list", cls=Command)
+    @click.option("--page", type=click.IntRange(1), default=1, show_default=True)
+    @click.option("--size", type=click.IntRange(1, 100), default=20, show_default=True)
+    @click.option("--sort", metavar="KEYS", help="As in name,-created_at.")
+    @click.option("--q", metavar="TEXT", help="A part of the name or of the address.")
+    @AS_JSON
+    def list_(as_json: bool, **given: Any) -> None:
+        """List users, a page at a time."""
+        query = checked(UserQuery, **{name: value for name, value in given.items() if value is not None})
+        page = work.run(lambda engine: UserReads(Reads(engine, limit=60)).page(query))
+        if as_json:
+            tell(page)
+            return
+        tell_table(("ID", "NAME", "EMAIL"), [(user.id, user.name, user.email) for user in page.items])
+        click.echo(f"{len(page.items)} of {page.total} users, page {page.page} of {page.pages}", err=True)
+
+    @click.command("set-password", cls=Command)
+    @WHO
+    @PASSWORD_STDIN
+    def set_password(who: str, password_stdin: bool) -> None:
+        """Give a user another password. Asks for it twice, without an echo."""
+        password = checked(UserPassword, password=ask_password(password_stdin)).password
+        hashed = hash_password(work, password)
+
+        async def change(session: AsyncSession) -> int:
+            user_id = await found(session, who)
+            await UserRepository(session=session).set_password(user_id, hashed)
+            return user_id
+
+        click.echo(f"Changed the password of user {work.change(change)}.")
+
+    @click.command("delete", cls=Command)
+    @WHO
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    def delete(who: str, yes: bool) -> None:
+        """Delete a user."""
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("--yes is needed where nobody can be asked")
+            click.confirm(f"Delete user {who}?", abort=True)
+
+        async def remove(session: AsyncSession) -> int:
+            user_id = await found(session, who)
+            await UserRepository(session=session).remove(user_id, expected=None)
+            return user_id
+
+        click.echo(f"Deleted user {work.change(remove)}.")
+
+    return [create, list_, set_password, delete]
+
+
+async def found(session: AsyncSession, who: str) -> int:
+    """The id of a user by id or address. Raises: Missing, Failure."""
+    if who.isascii() and who.isdecimal():
+        return int(who)
+    user = await UserRepository(session=session).get_by_email(checked(UserQuery, email=who).email)
+    if user is None:
+        raise Missing("User")
+    return user.id
+
+
+def ask_password(from_stdin: bool) -> str:
+    """A password, typed twice on a terminal or given in the first line of standard input."""
+    if from_stdin:
+        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    if not sys.stdin.isatty():
+        raise click.UsageError("--password-stdin is needed where nobody can be asked")
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def hash_password(work: Work, password: str) -> str:
+    async def job(_: AsyncEngine) -> str:
+        passwords = Passwords(threads=1)
+        try:
+            return await passwords.hash(password)
+        finally:
+            passwords.close()
+
+    return work.run(job)
+
+
+def checked(kind: type[Any], **given: Any) -> Any:
+    """Raises: Failure, which names every bad field."""
+    made, wrong = check(kind, given)
+    if made is None:
+        raise Failure("; ".join(f"{name}: {detail}" for name, detail in wrong.items()))
+    return made

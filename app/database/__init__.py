@@ -1,0 +1,1 @@
+"""Database: connections, and what is committed on them."""

@@ -1,0 +1,95 @@
+"""Embedded: the private PostgreSQL of a laptop or a test run, when no DATABASE_URL is given.
+
+Everyone who uses the server of a folder shares a lock on `users` there, and who leaves as the last stops the server.
+The kernel drops a process' lock however that process ends, so there is no list that could go stale.
+"""
+
+import atexit
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+
+from app.database.homes import settle
+from app.database.postgres import PostgresServer, installed
+from app.signals import end_in_order
+
+_users: dict[tuple[int, Path], int] = {}
+"""The lock that a process holds on a folder's `users`. A forked child has none: it must not leave for its parent."""
+
+
+def available() -> bool:
+    return installed()
+
+
+def start(data_dir: Path) -> str:
+    """Start or join the server of `data_dir`, and return the folder of its socket.
+
+    It stops with the last process that joined it. The first time takes a second, joining a millisecond.
+    Raises: ServerError.
+    """
+    home = settle(data_dir)
+    end_in_order()
+    with _locked(home):
+        _join(home)
+        return PostgresServer(home).start()
+
+
+def stop(data_dir: Path) -> None:
+    """Leave the server of `data_dir`, and stop it unless another process uses it."""
+    home = data_dir.resolve()
+    users = _users.pop((os.getpid(), home), None)
+    if users is None or not home.exists():
+        return
+    with _undisturbed(), _locked(home):
+        if _is_last(users):
+            PostgresServer(home).stop()
+        os.close(users)
+
+
+def _join(home: Path) -> None:
+    if (os.getpid(), home) not in _users:
+        users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        _users[os.getpid(), home] = users
+        atexit.register(stop, home)
+
+
+def _is_last(users: int) -> bool:
+    """Whether nobody else uses the server. If so, nobody can until `users` is closed; if not, another is the last."""
+    for patience in (0.1, 0.2, 0.2, 0):
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # A killed worker takes a moment to let go.
+            time.sleep(patience)
+        else:
+            return True
+    return False
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Only one process at a time starts or stops the server."""
+    folder = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore an impatient second Ctrl-C, which would leave the server running."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if current_thread() is main_thread() else ()
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

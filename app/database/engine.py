@@ -1,0 +1,200 @@
+"""Database: the Model base, the engine that the settings describe, and the one place that commits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import asyncpg
+from advanced_alchemy.base import IdentityBase
+from advanced_alchemy.config import AlembicAsyncConfig
+from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
+from litestar.di import NamedDependency
+from sqlalchemy import BigInteger, FetchedValue, event, make_url, text
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from app.database import embedded
+from app.database.connector import LOST, Connector
+from app.database.pool import Pool, is_fresh
+from app.database_url import DatabaseUrl, parse_database_url
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
+CONNECT_TIMEOUT = 2.0
+"""Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
+PING_TIMEOUT = 0.5
+"""Seconds within which a connection that has rested must answer."""
+ROLLBACK_TIMEOUT = 0.5
+"""Seconds that ending a session may take, on a network that may be dead."""
+
+
+class Model(IdentityBase):
+    """A table with a `bigint` identity key, and constraints named `pk_users`, `ix_users_email` and so on.
+
+    The database moves `version` with every change, whoever makes it, and no version comes again; SQLAlchemy checks it
+    in every UPDATE and DELETE. `SELECT keep_versions('offices')` in the migration of a table makes it so.
+    """
+
+    __abstract__ = True
+
+    version: Mapped[int] = mapped_column(
+        BigInteger, server_default=text("new_version()"), server_onupdate=FetchedValue(), sort_order=100
+    )
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy calls it with the class
+        return {"version_id_col": cls.version, "version_id_generator": False}
+
+
+def database_url(settings: Settings) -> DatabaseUrl:
+    """The configured database, else the embedded one, else the one of `compose.yaml`."""
+    if settings.database_url is not None:
+        return settings.database_url
+    if embedded.available():
+        return DatabaseUrl(
+            url=make_url("postgresql+asyncpg://postgres@/postgres"),
+            connect_args={"async_creator_fn": partial(_connect_to_embedded, Path(settings.embedded_data_dir))},
+        )
+    return parse_database_url(COMPOSE_URL)
+
+
+async def _connect_to_embedded(data_dir: Path, **arguments: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """Start or join the embedded server with the first connection, so that only what needs it starts it."""
+    return await asyncpg.connect(host=embedded.start(data_dir), **arguments)
+
+
+def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
+    """Describe the engine, the sessions and the migrations for Advanced Alchemy's plugin."""
+    database = database_url(settings)
+    config = SQLAlchemyAsyncConfig(
+        connection_string=database.url.render_as_string(hide_password=False),
+        engine_config=EngineConfig(
+            poolclass=Pool,
+            pool_size=settings.db_pool_size + settings.db_max_overflow,
+            max_overflow=0,
+            # The connection used last is the one that needs no question whether it still lives.
+            pool_use_lifo=True,
+            pool_timeout=cast("int", settings.db_pool_timeout),
+            pool_recycle=settings.db_pool_recycle,
+            echo=settings.db_echo,
+            hide_parameters=True,
+            connect_args=_connect_args(settings, database),
+        ),
+        session_config=AsyncSessionConfig(expire_on_commit=False, autoflush=False),
+        alembic_config=AlembicAsyncConfig(
+            script_location=str(ROOT / "alembic"),
+            toml_file=str(ROOT / "pyproject.toml"),
+            version_table_name="alembic_version",
+            render_as_batch=False,
+            compare_type=True,
+        ),
+        # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
+        set_default_exception_handler=False,
+    )
+    _watch(config.get_engine(), settings, database)
+    return config
+
+
+def time_limit(settings: Settings) -> float:
+    """Seconds within which a request is answered: a wait for a connection, a statement, and some slack."""
+    return settings.db_pool_timeout + settings.db_statement_timeout + 0.5
+
+
+async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> AsyncGenerator[AsyncSession, None]:
+    """Commit after the handler returns and before its response starts; roll back on any exception."""
+    try:
+        yield db_session
+        await db_session.commit()
+    except (TimeoutError, asyncio.CancelledError):
+        # The connection may be in the middle of anything, on a network that swallows what we say.
+        await db_session.invalidate()
+        raise
+    finally:
+        await _close(db_session)
+
+
+async def _close(session: AsyncSession) -> None:
+    """Give the connection back. The ROLLBACK that this sends may meet a dead network, hence the limit."""
+    try:
+        async with asyncio.timeout(ROLLBACK_TIMEOUT):
+            await session.close()
+    except asyncio.CancelledError:
+        await session.invalidate()
+        raise
+    except (SQLAlchemyError, OSError):
+        # What it was good for is committed, or has failed already.
+        await session.invalidate()
+
+
+def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
+    given = dict(database.connect_args)
+    session = {"application_name": "litestar-users", **given.pop("server_settings", {})}
+    if not database.transaction_pooling:
+        # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
+        session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}
+        # What a host that vanished between two statements has left is rolled back as soon.
+        session |= {"idle_in_transaction_session_timeout": session["statement_timeout"]}
+        # Milliseconds until the server stops the statement of a client that is gone, and frees its locks.
+        session |= {"client_connection_check_interval": "1000"}
+    return {
+        "timeout": CONNECT_TIMEOUT,
+        # Ours comes second, for a COMMIT, a server or a network that does not answer at all.
+        "command_timeout": settings.db_statement_timeout + 0.5,
+        "server_settings": session,
+        **given,
+        "async_creator_fn": Connector(given.get("async_creator_fn", asyncpg.connect)),
+    }
+
+
+def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
+    """Attach what the pool should do besides pooling."""
+    silences = 0
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def mark_used(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ping(connection: Any, record: Any, _lent: Any) -> None:
+        """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
+        nonlocal silences
+        if not in_greenlet():
+            return  # `acquire_nowait` has just judged it.
+        driver = connection.driver_connection
+        if driver.is_closed():
+            # A new one that is closed already is not worth another try.
+            raise DisconnectionError if "used_at" in record.info else ConnectionResetError
+        if settings.db_pool_pre_ping and not is_fresh(record):
+            try:
+                await_only(driver.execute("SELECT 1", timeout=PING_TIMEOUT))
+            except LOST as error:
+                silences = silences + 1 if isinstance(error, TimeoutError) else 0
+                # Where two in a row have died in silence the others have too: renew them without asking each.
+                raise (InvalidatePoolError if silences > 1 else DisconnectionError) from error
+            silences = 0
+
+    @event.listens_for(engine.sync_engine, "close")
+    def terminate(connection: Any, _record: Any) -> None:
+        """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""
+        connection.driver_connection.terminate()
+
+    if database.transaction_pooling:
+        milliseconds = int(settings.db_statement_timeout * 1000)
+        limits = (
+            f"SELECT set_config('statement_timeout', '{milliseconds}', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
+        )
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def limit(connection: Any) -> None:
+            connection.exec_driver_sql(limits)

@@ -1,0 +1,40 @@
+"""Failures: why a command on the schema failed, in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+from alembic.util import CommandError
+from asyncpg import PostgresError
+
+from app.http.exception_handlers import root_of
+
+_QUOTED = re.compile('".*"', re.DOTALL)
+
+
+def failure(error: BaseException, asked: Mapping[str, Any], migration: str | None) -> CommandError:
+    """What went wrong in one line, without a password, a statement or a value."""
+    reason = " ".join(_reason(root_of(error)).split())
+    if migration is not None:
+        return CommandError(f"Migration {migration} failed: {reason}")
+    return CommandError(f"Cannot use the database {asked.get('database')}{_where(asked)}: {reason}")
+
+
+def _where(asked: Mapping[str, Any]) -> str:
+    hosts, ports = (value if isinstance(value, list | tuple) else [value] for value in map(asked.get, ("host", "port")))
+    named = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
+    return " on " + ", ".join(named) if named else ""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PostgresError):
+        message, state = error.message or str(error), str(error.sqlstate)
+        # Where data is wrong the message itself quotes it, elsewhere only the detail does.
+        return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

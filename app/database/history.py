@@ -1,0 +1,86 @@
+"""History: which revisions a database has been through, and what it needs of the code that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, cast
+
+import structlog
+from alembic.runtime.migration import MigrationContext, MigrationInfo
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError, to_tuple
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Table, Text, inspect, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import CreateTable
+
+HISTORY = Table(
+    "schema_history",
+    MetaData(),
+    Column("revision", Text),
+    Column("needs", Text),
+    PrimaryKeyConstraint("revision", name="pk_schema_history"),
+)
+"""`alembic_version` and all before it; `needs` is the oldest revision whose code can live with this one."""
+
+_log = structlog.get_logger("app.database.history")
+
+
+def revisions_of(script: ScriptDirectory) -> frozenset[str]:
+    """All revisions that this version of the service knows."""
+    return frozenset(revision.revision for revision in script.walk_revisions())
+
+
+class History:
+    """Keeps the table as `alembic_version` moves, in each migration's own transaction."""
+
+    def begin(self) -> None:
+        self._kept: Collection[str] = ()
+
+    def __call__(self, ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Any) -> None:
+        """What Alembic calls `on_version_apply`. Raises: CommandError."""
+        if step.is_stamp or not step.is_upgrade:
+            ctx.execute(CreateTable(HISTORY, if_not_exists=True))
+            ctx.execute(HISTORY.delete().where(HISTORY.c.revision.not_in(_needs(ctx, heads))))
+        self._fill(ctx, heads)
+
+    def settle(self, ctx: MigrationContext) -> None:
+        """Make the history of a database that had none, and that no migration came to."""
+        if not self._kept and ctx.connection is not None and not inspect(ctx.connection).has_table(HISTORY.name):
+            self._fill(ctx, ctx.get_current_heads())
+
+    def _fill(self, ctx: MigrationContext, heads: Collection[str]) -> None:
+        needs = _needs(ctx, heads)
+        if not self._kept:
+            ctx.execute(CreateTable(HISTORY, if_not_exists=True))
+        if new := [{"revision": one, "needs": needs[one]} for one in needs if one not in self._kept]:
+            ctx.execute(insert(HISTORY).values(new).on_conflict_do_nothing())
+        self._kept = needs
+
+
+def _needs(ctx: MigrationContext, heads: Collection[str]) -> dict[str, str | None]:
+    """Every revision up to `heads`, the oldest first, and what its migration says it needs. Raises: CommandError."""
+    script = _script(ctx)
+    found = list(script.iterate_revisions(tuple(heads), "base")) if heads else []
+    needs = {one.revision: getattr(one.module, "needs", None) for one in reversed(found)}
+    for revision, needed in needs.items():
+        if needed is not None and needed not in needs:
+            raise CommandError(f"{revision} needs {needed}, which is no revision before it")
+    return needs
+
+
+def is_past(ctx: MigrationContext, heads: Collection[str]) -> bool:
+    """Whether a newer version has brought the database to where `upgrade` shall bring it, and further."""
+    script, connection = _script(ctx), ctx.connection
+    known = revisions_of(script)
+    if connection is None or known.issuperset(heads) or not inspect(connection).has_table(HISTORY.name):
+        return False
+    history = {row.revision: row.needs for row in connection.execute(select(HISTORY))}
+    if not history.keys() >= set(to_tuple(script.as_revision_number(ctx.opts["destination_rev"]), default=())):
+        return False
+    contracted = set(history.values()) - known - {None}
+    _log.info("Nothing to do: the schema is newer than this version" + ", which cannot use it" * bool(contracted))
+    return True
+
+
+def _script(ctx: MigrationContext) -> ScriptDirectory:
+    return cast("ScriptDirectory", ctx.script)

@@ -1,0 +1,140 @@
+"""Migrations: one command at a time, for as long as it takes, and without holding up requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import structlog
+from alembic.ddl.postgresql import PostgresqlImpl
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import await_only, greenlet_spawn
+
+_LOCK = 0x5573657273  # "Users": whoever else migrates this database waits here.
+_INTERVAL = 0.2
+"""Seconds between two looks whether another command has ended."""
+_ROOM = 3.0
+"""Seconds after which a pooler that gives no second connection is taken to have only one."""
+_LIMITS = (
+    # Every request would queue behind a migration that waits for a table.
+    "SET LOCAL lock_timeout = '5s'",
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
+_log = structlog.get_logger("app.database.migrations")
+
+
+class Limited(PostgresqlImpl):
+    """Writes the limits and the lock into `--sql`, too; Alembic takes the newest class for a dialect."""
+
+    __dialect__ = "postgresql"
+
+    def emit_begin(self) -> None:
+        super().emit_begin()
+        for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({_LOCK})"):
+            self.static_output(statement + self.command_terminator)
+
+
+@contextmanager
+def patient(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
+    """Let statements of this engine take their time, while no transaction waits long for a table.
+
+    Yields what the driver was asked for last: host, port, database and so on.
+    """
+    asked: dict[str, Any] = {}
+
+    def connect(dialect: Any, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
+        asked.update(options)
+        given = options.get("server_settings", {}).items()
+        session = {name: "0" if name.endswith("_timeout") else value for name, value in given}
+        return dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
+
+    def limit(connection: Connection) -> None:
+        for statement in _LIMITS:
+            connection.exec_driver_sql(statement)
+
+    def execute(_cursor: object, statement: str, parameters: Any, context: Any) -> bool:
+        """Outside a transaction a pooler may prepare on one server and execute on another: say it in one message."""
+        if parameters or context.execution_options.get("isolation_level") != "AUTOCOMMIT":
+            return False
+        await_only(context.root_connection.connection.driver_connection.execute(statement))
+        return True
+
+    listeners: dict[str, Callable[..., Any]] = {"do_connect": connect, "begin": limit, "do_execute": execute}
+    for name, listener in listeners.items():
+        event.listen(engine.sync_engine, name, listener)
+    try:
+        yield asked
+    finally:
+        for name, listener in listeners.items():
+            event.remove(engine.sync_engine, name, listener)
+
+
+@asynccontextmanager
+async def lonely(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
+    """A connection while other commands on this database wait, and whether they do so across its transactions.
+
+    The lock is a transaction's, because a session outlives its client behind a pooler, and on a connection of its own,
+    because migrations commit. Neither who holds it nor who waits keeps a snapshot: CREATE INDEX CONCURRENTLY would
+    wait for that.
+    """
+    lent = await greenlet_spawn(engine.sync_engine.pool.recreate().connect)
+    try:
+        await _lock(lent.driver_connection)
+        if (connection := await _second(engine)) is not None:
+            try:
+                yield connection, True
+            finally:
+                await connection.close()
+            return
+    finally:
+        await greenlet_spawn(lent.invalidate)
+    _log.info("The pooler has one connection only: others may migrate between two transactions")
+    async with engine.connect() as connection:
+        yield connection, False
+
+
+async def _second(engine: AsyncEngine) -> AsyncConnection | None:
+    """Another connection, unless a pooler has no more."""
+    async with AsyncExitStack() as stack:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ROOM):
+                connection = await stack.enter_async_context(engine.connect())
+                await connection.exec_driver_sql("SELECT")
+                await connection.rollback()
+                stack.pop_all()
+                return connection
+    return None
+
+
+@asynccontextmanager
+async def shared(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
+    """A connection for what changes nothing."""
+    async with engine.connect() as connection:
+        yield connection, True
+
+
+async def _lock(driver: Any) -> None:
+    waiting = False
+    while True:
+        await driver.execute(f"BEGIN; {_LIMITS[-1]}")
+        if await driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+            # The driver's portal keeps a snapshot until the next simple query.
+            await driver.execute("SELECT")
+            return
+        await driver.execute("ROLLBACK")
+        if not waiting:
+            _log.info("Waiting for another migration of this database")
+            waiting = True
+        await asyncio.sleep(_INTERVAL)
+
+
+def lock_transaction(connection: Connection) -> None:
+    """Have other commands wait until the end of the transaction that this begins."""
+    while not connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+        connection.rollback()
+        time.sleep(_INTERVAL)

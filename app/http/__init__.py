@@ -1,0 +1,1 @@
+"""HTTP: what is between the socket and a handler."""

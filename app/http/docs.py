@@ -1,0 +1,135 @@
+"""Docs: the OpenAPI document and Swagger UI at `/schema`, everything from this host."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Response, Router
+from litestar.datastructures import CacheControlHeader
+from litestar.enums import MediaType
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
+from litestar.openapi.spec import Tag
+from litestar.static_files import create_static_files_router
+
+from app.http.exception_handlers import PROBLEM_JSON, problem_body, to_problem
+from app.http.media_types import MERGE_PATCH
+
+VERSION = "0.1.0"
+_DESCRIPTION = """\
+Every error is an RFC 9457 problem: `detail` says what happened, `code` is for programs, `request_id` leads to the log.
+
+A resource has an `ETag`. With `If-Match` a change is made to that version only, else 412; without it the last
+writer wins. With `If-None-Match` an unchanged resource is 304.
+
+A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
+"""
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Users</title>
+<link rel="icon" href="/schema/assets/favicon-32x32.png">
+<link rel="stylesheet" href="/schema/assets/swagger-ui.css">
+<script src="/schema/assets/swagger-ui-bundle.js" defer></script>
+<script src="/schema/start.js" defer></script>
+</head>
+<body><div id="docs"></div></body>
+</html>
+"""
+_START = """\
+SwaggerUIBundle({url: "/schema/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null});
+"""
+# Swagger UI sets styles of its own and has its icons in its style sheet.
+_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_GENERIC = re.compile(rb"(Page|CursorPage)_app\.[\w.]+\.schemas\.(\w+?)_(?=\W)")
+
+
+class _Document(JsonRenderPlugin):
+    """The document as it is served, made once."""
+
+    _rendered: bytes | None = None
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        if self._rendered is None:
+            document = self.render_json(request, _true(openapi_schema)).replace(b"ProblemBody", b"Problem")
+            self._rendered = _GENERIC.sub(rb"\2\1", document)
+        return self._rendered
+
+
+class _Text(OpenAPIRenderPlugin):
+    """A text of ours beside the document."""
+
+    def __init__(self, path: str, media_type: str, text: str) -> None:
+        super().__init__(path=path, media_type=media_type)  # type: ignore[arg-type]
+        self._text = text.encode()
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return self._text
+
+
+def describe_api() -> OpenAPIConfig:
+    """What Litestar is told about the document and its pages."""
+    return OpenAPIConfig(
+        title="Users",
+        version=VERSION,
+        description=_DESCRIPTION,
+        use_handler_docstrings=True,
+        tags=[
+            Tag(name="Users", description="People with an address of their own"),
+            Tag(name="Developers", description="The second resource, with bulk creation"),
+            Tag(name="Operations", description="For those who run the service"),
+        ],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_guarded),
+        render_plugins=[
+            _Text("/", MediaType.HTML, _PAGE),
+            _Text("/start.js", "text/javascript", _START),
+            _Document(),
+        ],
+    )
+
+
+def swagger_ui() -> Router:
+    """The files of Swagger UI. Raises: LookupError when they are not installed."""
+    package = find_spec("flask_swagger_ui")
+    if package is None or package.origin is None:
+        raise LookupError("flask-swagger-ui is not installed")
+    return create_static_files_router(
+        path="/schema/assets",
+        directories=[Path(package.origin).with_name("dist")],
+        cache_control=CacheControlHeader(max_age=86_400),
+        after_request=_guarded,
+    )
+
+
+def _guarded(response: Response[Any]) -> Response[Any]:
+    """Let nothing be loaded from elsewhere, and have a problem where Litestar has a page of its own."""
+    if response.status_code == 404:
+        body = problem_body(to_problem(NotFoundException()))
+        return Response(body, status_code=404, media_type=PROBLEM_JSON, headers={"Cache-Control": "no-store"})
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _true(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the 400 that Litestar would give for a bad parameter: here it is a 422. Have the docstring as title.
+
+    A change may come as a merge patch, too.
+    """
+    # A handler of several paths has them in a set, so that each start would give another order.
+    document["paths"] = dict(sorted(document["paths"].items()))
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")
+            if (body := operation.get("requestBody", {}).get("content")) and operation is path.get("patch"):
+                body[MERGE_PATCH] = body["application/json"]
+            if "application/json" in operation["responses"].get("400", {}).get("content", {}):
+                del operation["responses"]["400"]
+    return document

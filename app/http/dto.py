@@ -1,0 +1,115 @@
+"""Bodies: JSON bytes in, a Struct out, or one problem that names every bad field."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import msgspec
+from litestar import Request
+from litestar.dto import AbstractDTO, DTOFieldDefinition
+from litestar.openapi.spec import Schema
+
+from app.http.etags import header
+from app.http.media_types import MERGE_PATCH, json_type
+from app.problems import FieldError, Invalid, UnsupportedMediaType
+from app.validation.batch import check_rows, in_turns
+from app.validation.decoding import decode_json, items_of
+from app.validation.validator import as_pointers, check
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
+    from litestar.dto._backend import DTOBackend
+    from litestar.openapi.spec import Reference
+    from litestar.typing import FieldDefinition
+
+
+class JsonBody(AbstractDTO[Any]):
+    """Decodes the `data` of every handler as the Struct of its annotation."""
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """An array has been through `check_array` before. Raises: UnsupportedMediaType, Malformed, Invalid."""
+        request: Any = self.asgi_connection
+        field = _data(request)
+        if get_origin(field.annotation) is list:
+            return request.state.checked
+        check_media_type(request)
+        made, wrong = check(field.annotation, decode_json(value))
+        if made is None:
+            raise Invalid(as_pointers(wrong))
+        return made
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: type[DTOBackend] | None = None
+    ) -> None:
+        """Nothing to prepare: the Struct is its own description."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: SchemaCreator
+    ) -> Reference | Schema:
+        """Describe the body by its Struct, and an array by its limits too."""
+        described = schema_creator.for_field_definition(field_definition)
+        if isinstance(described, Schema) and (limits := _limits(field_definition)):
+            described.min_items, described.max_items = limits.min_length, limits.max_length
+        return described
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
+        """Never asked: no transfer model is built."""
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Never asked: no transfer model is built."""
+        return False
+
+
+def check_media_type(request: Request[Any, Any, Any]) -> None:
+    """Accept JSON in UTF-8, not compressed, and for PATCH a merge patch, too. Raises: UnsupportedMediaType."""
+    given = json_type(header(request, b"content-type") or "")
+    coding = header(request, b"content-encoding") or "identity"
+    if given is None or (given == MERGE_PATCH and request.method != "PATCH") or coding.lower() != "identity":
+        raise UnsupportedMediaType
+
+
+async def check_array(request: Request[Any, Any, Any]) -> None:
+    """To be called before a handler that takes an array: its rows may take seconds, and others have their turn.
+
+    Raises: UnsupportedMediaType, Malformed, Invalid.
+    """
+    if raw := await request.body():
+        check_media_type(request)
+        field = _data(request)
+        request.state.checked = await decode_array(raw, get_args(field.annotation)[0], _limits(field))
+
+
+async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
+    """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
+    least, most = limits.min_length or 0, limits.max_length or len(raw)
+    try:
+        given = _decoder(kind).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        given = []
+        async for item in in_turns(items_of(raw)):
+            given.append(item)
+            if len(given) > most:
+                break
+    if not least <= len(given) <= most:
+        raise Invalid([FieldError(f"must hold {least} to {most} items", pointer="")])
+    return await check_rows(kind, given)
+
+
+@lru_cache(16)
+def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+
+def _data(request: Any) -> FieldDefinition:
+    return request.route_handler.parsed_data_field  # type: ignore[no-any-return]
+
+
+def _limits(field: FieldDefinition) -> msgspec.Meta:
+    return next((meta for meta in field.metadata if isinstance(meta, msgspec.Meta)), msgspec.Meta())

@@ -1,0 +1,96 @@
+"""OpenAPI: what the framework cannot see, problems and query Structs, said in the document too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation, Parameter, Reference, Schema
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+
+from app.http.exception_handlers import PROBLEM_JSON, ProblemBody
+from app.problems import title
+from app.repository.pagination import ListQuery
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """Describe the problems that an operation may answer, besides those that every operation may."""
+    return {
+        status: ResponseSpec(
+            ProblemBody,
+            generate_examples=False,
+            media_type=PROBLEM_JSON,
+            description=title(status),
+        )
+        for status in (*statuses, 403, 500)
+    }
+
+
+def listed_by(query: type[ListQuery]) -> type[Operation]:
+    """Make an operation that documents the fields of `query` as query parameters."""
+
+    @dataclass
+    class ListOperation(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or []), *query_parameters(query)]
+
+    return ListOperation
+
+
+@dataclass
+class ConditionalRead(Operation):
+    """An operation that answers 304 where the client has the version already."""
+
+    def __post_init__(self) -> None:
+        self.parameters = _with_tag(self, "If-None-Match", "Answer 304 if this is still the version (an ETag)")
+
+
+@dataclass
+class ConditionalChange(Operation):
+    """An operation that changes a certain version only, if the client names one."""
+
+    def __post_init__(self) -> None:
+        self.parameters = _with_tag(self, "If-Match", "Change only this version (an ETag)")
+
+
+def _with_tag(operation: Operation, header: str, description: str) -> list[Parameter | Reference]:
+    tag = Parameter(name=header, param_in="header", schema=Schema(type=OpenAPIType.STRING), description=description)
+    return [*(operation.parameters or []), tag]
+
+
+NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
+
+
+def query_parameters(query: type[ListQuery]) -> list[Parameter]:
+    """Describe a query Struct, field by field; a field's docstring is its description."""
+    described = msgspec.json.schema_components([query])[1][query.__name__]["properties"]
+    return [
+        Parameter(
+            name=name, param_in="query", required=False, schema=_schema(schema), description=_DESCRIPTIONS.get(name)
+        )
+        for name, schema in described.items()
+    ]
+
+
+def _schema(described: dict[str, Any]) -> Schema:
+    names = {"minimum": "minimum", "maximum": "maximum", "minLength": "min_length", "maxLength": "max_length"}
+    bounds = {ours: described[theirs] for theirs, ours in names.items() if theirs in described}
+    kind = OpenAPIType(described["type"])
+    date_time = OpenAPIFormat.DATE_TIME if described.get("format") == "date-time" else None
+    return Schema(type=kind, format=date_time, default=described.get("default"), **bounds)
+
+
+_DESCRIPTIONS = {
+    "page": "The page, counted from 1 (page mode, the default)",
+    "size": "Items on a page",
+    "cursor": "`next_cursor` of the page before, empty to begin (cursor mode); not together with `page`",
+    "sort": "Keys in order, a minus sign to descend: `name,-created_at`",
+    "email": "This address, in any letter case",
+    "name": "Exactly this name",
+    "q": "A part of the name or of the address",
+    "specialty": "Exactly this specialty",
+    "created_after": "Created at this time or later (RFC 3339)",
+    "created_before": "Created before this time (RFC 3339)",
+}

@@ -1,0 +1,173 @@
+"""Metrics: what the workers have done and hold, as Prometheus text.
+
+Each worker counts in files of prometheus_client's multiprocess mode, in a folder that all workers of one
+`litestar run` share. So whichever is asked tells of all: counts of those that were killed, gauges of those that live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import cache
+from multiprocessing.util import Finalize
+from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
+
+from litestar import Litestar, Response, get
+from litestar.di import NamedDependency
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.database.pool import Pool
+from app.http.openapi import problems
+from app.passwords import Passwords
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the shared folder; without it a worker knows itself only."""
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+"""Where such a folder costs no disk, and where one can be made although the root is read-only."""
+_DURATION = "http_request_duration_seconds"
+_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
+_KINDS = re.compile(r":\w+}")
+_EVERY = 1.0
+
+Gauges = dict[str, float]
+Series = tuple[Any, list[int]]
+"""All numbers of a file, and the places of this one's: a count for each bucket, then the seconds of all."""
+
+
+class Metrics:
+    """Counts requests, at less than a microsecond each, and shows them together with `gauges`."""
+
+    def __init__(self, gauges: Callable[[], Gauges]) -> None:
+        self._gauges = gauges
+        self._series: dict[tuple[str, str | None, int], Series] = {}
+
+    def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        """Count one request. What was counted stays, even if this process is killed."""
+        series = self._series.get((method, route, status))
+        if series is None:
+            if method not in _METHODS:
+                self.observe("other", route, status, seconds)
+                return
+            series = self._series[method, route, status] = self._begin(method, route, status)
+        numbers, places = series
+        numbers[places[bisect_left(_BOUNDS, seconds)]] += 1
+        numbers[places[-1]] += seconds
+
+    def text(self) -> bytes:
+        """Prometheus' text of all workers."""
+        self._tell()
+        for left in Path(_folder()).glob("gauge_live*"):
+            if not _lives(int(re.findall(r"\d+", left.name)[0])):
+                left.unlink(missing_ok=True)
+        return generate_latest(MultiProcessCollector(None, _folder()))  # type: ignore[no-untyped-call]
+
+    @asynccontextmanager
+    async def share(self, _app: Litestar) -> AsyncIterator[None]:
+        """Tell the other workers what this one holds, every second while it lives."""
+
+        async def keep_telling() -> None:
+            while True:
+                self._tell()
+                await asyncio.sleep(_EVERY)
+
+        task = asyncio.create_task(keep_telling())
+        yield
+        task.cancel()
+
+    def _begin(self, method: str, route: str | None, status: int) -> Series:
+        labels = {"method": method, "route": _KINDS.sub("}", route or ""), "status": str(status)}
+        buckets = [{**labels, "le": str(bound)} for bound in (*_BOUNDS, "+Inf")]
+        keys = [*(_key(f"{_DURATION}_bucket", bucket) for bucket in buckets), _key(f"{_DURATION}_sum", labels)]
+        file = _file("histogram")
+        for key in keys:
+            file.read_value(key)
+        # Not by the library's own way to write, whose locks and look-ups are a fifth of the smallest request.
+        return memoryview(file._m).cast("d"), [file._positions[key] // 8 for key in keys]
+
+    def _tell(self) -> None:
+        for name, value in {**self._gauges(), "workers": 1}.items():
+            _file("gauge_livesum").write_value(_key(name, {}), value, 0)
+
+
+@contextmanager
+def shared_folder() -> Iterator[None]:
+    """Give the workers that are started meanwhile a folder to share."""
+    with TemporaryDirectory(prefix="litestar-users-", dir=_MEMORY) as folder:
+        os.environ[FOLDER] = folder
+        yield
+
+
+def read_gauges(pool: Pool, kept: int, passwords: Passwords) -> Gauges:
+    """What this worker holds; `kept` is the pool's size without overflow."""
+    in_use, idle = pool.checkedout(), pool.checkedin()
+    return {
+        "db_pool_size": kept,
+        "db_pool_limit": pool.size(),
+        "db_pool_in_use": in_use,
+        "db_pool_idle": idle,
+        "db_pool_overflow": max(0, in_use + idle - kept),
+        "password_hashes_under_way": passwords.under_way,
+        "password_hashes_limit": passwords.limit,
+    }
+
+
+@cache
+def _folder() -> str:
+    if shared := os.environ.get(FOLDER):
+        return shared
+    own = mkdtemp(prefix="litestar-users-", dir=_MEMORY)
+    # As a worker's process may be one of multiprocessing's, which end without atexit.
+    Finalize(None, rmtree, (own, True), exitpriority=0)
+    return own
+
+
+@cache
+def _file(kind: str) -> Any:
+    # Metrics that are made with the library itself have files of their own, without `-service`.
+    file: Any = MmapedDict(f"{_folder()}/{kind}_{os.getpid()}-service.db")  # type: ignore[no-untyped-call]
+    Finalize(None, file._f.close, exitpriority=1)
+    return file
+
+
+def _key(name: str, labels: dict[str, str]) -> str:
+    metric = name.removesuffix("_bucket").removesuffix("_sum")
+    return mmap_key(metric, name, list(labels), list(labels.values()), _HELP[metric])
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+_HELP = {
+    _DURATION: "From the arrival of a request to the start of its answer",
+    "db_pool_size": "Connections that are kept open, DB_POOL_SIZE of each worker",
+    "db_pool_limit": "Connections that may be open, with DB_MAX_OVERFLOW of each worker",
+    "db_pool_in_use": "Connections that serve a request",
+    "db_pool_idle": "Connections that are open and free",
+    "db_pool_overflow": "Open connections beyond db_pool_size",
+    "password_hashes_under_way": "Passwords that are being hashed or wait for it",
+    "password_hashes_limit": "Passwords that may be under way before more are turned away",
+    "workers": "Processes that serve",
+}
+
+
+@get("/metrics", responses=problems(), tags=["Operations"], media_type="text/plain")
+async def show_metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    """Figures for Prometheus, of all workers."""
+    # Litestar adds the character set.
+    media_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+    return Response(metrics.text(), media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,143 @@
+"""Serving: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from types import FrameType
+
+from click import ClickException, Group, get_current_context
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.plugins import CLIPlugin
+from litestar_granian import GranianPlugin
+from litestar_granian.supervisor import _GranianSupervisor
+
+from app.database import embedded
+from app.operations.metrics import shared_folder
+
+_logger = logging.getLogger(__name__)
+_REPEAT = 0.5
+"""Seconds after which whatever still runs is sent a signal again."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Serving(GranianPlugin, CLIPlugin):
+    """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
+
+    On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
+    """
+
+    access: str
+    embedded_dir: Path | None
+    migrate: Callable[[], None]
+    drain: Callable[[], None]
+    budget: Callable[[int], None]
+    drain_seconds: float = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def on_cli_init(self, cli: Group) -> None:
+        super().on_cli_init(cli)
+        import litestar_granian.cli as command
+
+        command._GranianSupervisor = Supervisor  # type: ignore[attr-defined]
+        if not sys.stdout.isatty():
+            # A farewell between lines of JSON helps nobody.
+            os.environ.setdefault("LITESTAR_QUIET_CONSOLE", "1")
+        cli.commands["run"].context_settings["default_map"] = {
+            # HTTP/2 without TLS serves no client that we have.
+            "http": "1",
+            # Seconds for the requests in flight, after which workers are killed; the command itself waits 5 s more.
+            "workers_kill_timeout": 10 + ceil(self.drain_seconds),
+            "respawn_failed_workers": True,
+            # Else every write of the database restarts the workers.
+            "reload_ignore_paths": [str(self.embedded_dir)] if self.embedded_dir else [],
+        }
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.lifespan.append(self._draining)
+        return app_config
+
+    @contextmanager
+    def server_lifespan(self, app: Litestar) -> Iterator[None]:
+        """Runs once, in the parent of the workers."""
+        address = _address()
+        if self.embedded_dir:
+            self.migrate()
+            _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
+        self.budget(get_current_context().params["wc"])
+        _logger.info("Docs at %s/schema, access is %s", address, self.access)
+        try:
+            with shared_folder():
+                yield
+        finally:
+            if self.embedded_dir:
+                embedded.stop(self.embedded_dir)
+
+    @asynccontextmanager
+    async def _draining(self, _app: Litestar) -> AsyncIterator[None]:
+        begun = False
+
+        def begin() -> None:
+            nonlocal begun
+            if not begun:  # Granian's parent repeats the signal.
+                begun = True
+                self.drain()
+                # For Granian SIGINT means the same; we took only SIGTERM from it.
+                loop.call_later(self.drain_seconds, signal.raise_signal, signal.SIGINT)
+
+        loop = get_running_loop()
+        if self.drain_seconds:
+            loop.add_signal_handler(signal.SIGTERM, begin)
+        yield
+
+
+def _address() -> str:
+    """Where the service will listen. Raises: ClickException."""
+    options = get_current_context().params
+    if options.get("uds") or options.get("fd") is not None:
+        return f"unix:{options['uds']}" if options["uds"] else f"file descriptor {options['fd']}"
+    host, port = options["host"], options["port"]
+    try:
+        # Granian would share the port with another service, and each would get some of the requests.
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return f"http://{host}:{port}"
+
+
+class Supervisor(_GranianSupervisor):
+    """Granian's process and its workers. A signal that one of them did not hear, as it was starting, is repeated."""
+
+    _told = signal.SIGTERM
+
+    def run(self) -> int:
+        status = super().run()
+        # A signal that arrives in Granian's first moment, or its last one, makes failures of what was asked for.
+        return 0 if self._termination_forwarded and not self._killed else status
+
+    def forward(self, signum: int) -> None:
+        # Closing the terminal ends the service. Granian would take that signal as one to reload the workers.
+        self._told = signal.SIGTERM if signum == signal.SIGHUP else signal.Signals(signum)
+        super().forward(self._told)
+
+    def _arm_deadline(self) -> None:
+        self.deadline = time.monotonic() + self.kill_timeout + 5
+        if self._alarm_installed:
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
+
+    def _handle_deadline(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.deadline and time.monotonic() > self.deadline:
+            self._kill_group()
+        else:
+            self._send_group_signal(self._told)

@@ -1,0 +1,1 @@
+"""Repository: what is between a resource and its table."""

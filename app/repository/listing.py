@@ -1,0 +1,117 @@
+"""Listing: one resource's lists, filtered and sorted, by page and by cursor, a statement for each shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from app.database.engine import Model
+from app.problems import FieldError, Invalid
+from app.repository.cursors import decode_cursor, encode_cursor
+from app.repository.filters import Filter
+from app.repository.pagination import CursorPage, ListQuery, Page, make_page
+from app.repository.reader import Reads, Rendered, render
+from app.repository.statements import Shape, Sortable, cursor_page, deep_page, page
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+DEEP = 500
+"""Rows to skip from which on a page is looked for among the keys alone, and from the nearer end of the table."""
+
+
+class Listing(Generic[T]):
+    """The lists of `model` as `row` Structs."""
+
+    def __init__(
+        self,
+        model: type[Model],
+        row: type[T],
+        *,
+        sortable: Mapping[str, Sortable],
+        order: str,
+        filters: Mapping[str, Filter],
+    ) -> None:
+        """`order` is the sort where the query has none; a filter is named like its parameter."""
+        self._model = model
+        model.metadata.tables[str(model.__tablename__)].info["counted"] = True
+        self._row = row
+        self._sortable = sortable
+        self._order = order
+        self._filters = filters
+        self._rendered = lru_cache(512)(self._render)
+        self._sorts = lru_cache(512)(self._parse_sort)
+
+    async def page(self, reads: Reads, query: ListQuery) -> Page[T]:
+        """One page and the total, from one snapshot. Raises: Invalid."""
+        records = await reads.records(*self.prepare(query))
+        row = self._row
+        items = [row(*record[1:]) for record in records if record[1] is not None]
+        return make_page(items, total=records[0][0], query=query)
+
+    async def after(self, reads: Reads, query: ListQuery) -> CursorPage[T]:
+        """The rows after the cursor. Costs the same wherever it points. Raises: Invalid."""
+        records = await reads.records(*self.prepare(query))
+        width = len(self._row.__struct_fields__)
+        items = [self._row(*record[:width]) for record in records[: query.size]]
+        if len(records) <= query.size:
+            return CursorPage(items, query.size, None)
+        last = tuple(records[query.size - 1])[width:]
+        return CursorPage(items, query.size, encode_cursor(last, self._bound_to(query)))
+
+    def prepare(self, query: ListQuery) -> tuple[Rendered, dict[str, Any]]:
+        """The statement that answers a query, and its values. Raises: Invalid."""
+        keys, values = self._sort(query), self._given(query)
+        filters = tuple(values)
+        if query.by_page:
+            kind = "deep" if query.offset >= DEEP and not filters else "page"
+            return self._rendered(kind, keys, filters), {**values, "size": query.size, "offset": query.offset}
+        # One more than is shown tells whether there is a next page.
+        values["size"] = query.size + 1
+        if not query.cursor:
+            return self._rendered("first", keys, filters), values
+        found = decode_cursor(str(query.cursor), [self._kind(name) for name, _ in keys], self._bound_to(query))
+        values |= {f"after_{name}": value for (name, _), value in zip(keys, found, strict=True)}
+        return self._rendered("next", keys, filters), values
+
+    def _bound_to(self, query: ListQuery) -> list[Any]:
+        """What a cursor belongs to: it means nothing in another order or among other rows."""
+        return [self._model.__tablename__, self._sort(query), sorted(self._given(query).items())]
+
+    def _sort(self, query: ListQuery) -> tuple[tuple[str, bool], ...]:
+        return self._sorts(self._order if query.sort is UNSET else query.sort)
+
+    def _parse_sort(self, text: str) -> tuple[tuple[str, bool], ...]:
+        """(key, whether it descends), ending in the id, which runs like its neighbour so that one index serves both."""
+        keys: dict[str, bool] = {}
+        for given in text.split(","):
+            name = given.removeprefix("-")
+            if name not in self._sortable or name in keys or "id" in keys:
+                detail = f"must be keys of {', '.join(self._sortable)}, each once and id last, with - to descend"
+                raise Invalid([FieldError(detail, parameter="sort")])
+            keys[name] = given.startswith("-")
+        keys.setdefault("id", list(keys.values())[-1])
+        return tuple(keys.items())
+
+    def _given(self, query: ListQuery) -> dict[str, Any]:
+        given = ((name, getattr(query, name)) for name in self._filters)
+        return {name: self._filters[name].adapt(value) for name, value in given if value is not UNSET}
+
+    def _kind(self, name: str) -> type:
+        kind = self._sortable[name].type.python_type
+        return kind if kind in (int, datetime) else str
+
+    def _render(self, kind: str, keys: tuple[tuple[str, bool], ...], filters: tuple[str, ...]) -> Rendered:
+        shape = Shape(
+            model=self._model,
+            fields=self._row.__struct_fields__,
+            keys=tuple((name, self._sortable[name], down) for name, down in keys),
+            conditions=tuple(self._filters[name].condition for name in filters),
+        )
+        if kind in ("first", "next"):
+            return render(cursor_page(shape, started=kind == "next"))
+        return render(deep_page(shape) if kind == "deep" else page(shape))

@@ -1,0 +1,116 @@
+"""Reads: a SELECT rendered once, run on the driver's connection, its rows straight into Structs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy import Select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
+
+from app.database.pool import Pool
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_dialect = dialect()  # type: ignore[no-untyped-call]
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """Driver SQL, and its parameters in the order of $1, $2 and so on with the values they have by themselves."""
+
+    sql: str
+    parameters: tuple[tuple[str, Any], ...]
+
+
+def render(statement: Select[*tuple[Any, ...]]) -> Rendered:
+    """Compile a SELECT for asyncpg, once and for all."""
+    compiled = statement.compile(dialect=_dialect, compile_kwargs={"render_postcompile": True})
+    return Rendered(str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup or ()))
+
+
+class Read(Generic[T]):
+    """A SELECT whose columns are the fields of `row`, in their order."""
+
+    __slots__ = ("rendered", "row")
+
+    def __init__(self, row: type[T], statement: Select[*tuple[Any, ...]]) -> None:
+        """Raises: TypeError when the columns are not the fields."""
+        columns, fields = tuple(statement.selected_columns.keys()), row.__struct_fields__
+        if columns != fields:
+            raise TypeError(f"{row.__name__} has the fields {fields}, the statement the columns {columns}")
+        self.row = row
+        self.rendered = render(statement)
+
+
+class Reads:
+    """Runs SELECTs that stand alone: outside any transaction, on connections of SQLAlchemy's pool.
+
+    What must see its own transaction's writes uses the session instead.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, limit: float, statement_timeout: float | None = None) -> None:
+        """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
+        transaction of its own that sets it, as a pooler in transaction mode needs."""
+        self._engine = engine
+        self._limit = limit
+        self._begin = (
+            None
+            if statement_timeout is None
+            else f"BEGIN READ ONLY; SET LOCAL statement_timeout = {int(statement_timeout * 1000)}"
+        )
+
+    async def first(self, read: Read[T], **values: Any) -> T | None:
+        """The first row, if there is one. Raises: what asyncpg and the pool raise."""
+        records = await self.records(read.rendered, values)
+        return read.row(*records[0]) if records else None
+
+    async def records(self, read: Rendered, values: Mapping[str, Any]) -> list[Any]:
+        """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""
+        arguments = [values.get(name, default) for name, default in read.parameters]
+        if self._engine.echo:
+            self._engine.sync_engine.logger.info(read.sql)
+        deadline = asyncio.get_running_loop().time() + self._limit
+        # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
+        pool = cast("Pool", self._engine.sync_engine.pool)
+        if self._begin is None and (idle := pool.acquire_nowait()) is not None:
+            with suppress(_Lost):
+                return await self._fetch(idle, read.sql, arguments)
+        async with asyncio.timeout_at(deadline):
+            try:
+                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
+            except _Lost:
+                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
+
+    async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
+        driver: Any = lent.driver_connection
+        try:
+            if self._begin is None:
+                found: list[Any] = await driver.fetch(sql, *arguments)
+            else:
+                await driver.execute(self._begin)
+                found = await driver.fetch(sql, *arguments)
+                await driver.execute("COMMIT")
+            return found
+        except BaseException as error:
+            lost = driver.is_closed()
+            # Unless the server itself ended the statement its answer may still be on its way, or it may wait for the
+            # values of what it has parsed, and hold its locks; inside BEGIN there is no way back.
+            if lost or self._begin or not getattr(error, "severity", None):
+                lent.invalidate()
+            if lost and isinstance(error, PostgresError | InterfaceError | OSError):
+                raise _Lost from error
+            raise
+        finally:
+            # Outside a greenlet this is safe: nothing is to be rolled back, and the pool has room for what it lent.
+            lent.close()
+
+
+class _Lost(ConnectionError):
+    """The connection went away under the statement."""

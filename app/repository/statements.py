@@ -1,0 +1,122 @@
+"""Statements: the SELECTs behind a list, for any filters and any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.database.engine import Model
+from app.repository.counts import row_count
+
+_SIZE = bindparam("size", type_=BigInteger)
+_OFFSET = bindparam("offset", type_=BigInteger)
+
+
+Sortable = ColumnElement[Any] | InstrumentedAttribute[Any]
+
+
+class Shape(Struct, frozen=True):
+    """What a list shows, in what order, of which rows."""
+
+    model: type[Model]
+    fields: tuple[str, ...]
+    keys: tuple[tuple[str, Sortable, bool], ...]
+    """Name, expression and whether it descends; the last is the id."""
+    conditions: tuple[ColumnElement[bool], ...]
+
+    def columns(self) -> list[ColumnElement[Any]]:
+        return [getattr(self.model, name) for name in self.fields]
+
+    def sort_columns(self) -> list[ColumnElement[Any]]:
+        return [expression.label(f"key_{name}") for name, expression, _ in self.keys]
+
+    def order(self, *, reverse: bool = False) -> list[ColumnElement[Any]]:
+        return [_directed(expression, down != reverse) for _, expression, down in self.keys]
+
+    def total(self) -> Subquery:
+        """The number of matching rows: counted only where a condition leaves no other way."""
+        if not self.conditions:
+            return select(row_count(str(self.model.__tablename__)).label("total")).subquery("t")
+        return select(func.count().label("total")).select_from(self.model).where(*self.conditions).subquery("t")
+
+
+def page(shape: Shape) -> Select[Any]:
+    """(total, *fields) of each row of a page; one row of nulls after the total where the page is empty."""
+    rows = (
+        select(*shape.columns(), *shape.sort_columns())
+        .where(*shape.conditions)
+        .order_by(*shape.order())
+        .limit(_SIZE)
+        .offset(_OFFSET)
+    )
+    return _beside_total(shape, shape.total(), rows.subquery("p"))
+
+
+def deep_page(shape: Shape) -> Select[Any]:
+    """The same, for a page far from the start: keys only, from the nearer end, then the rows of the keys.
+
+    Both directions stand in the statement; the limit of the one that is not needed is 0, and then it costs nothing.
+    """
+    total = shape.total().select().cte("t")
+    count = select(total.c.total).scalar_subquery()
+    from_start = count - _OFFSET >= _OFFSET
+    forward = select(shape.model.id).order_by(*shape.order()).limit(case((from_start, _SIZE), else_=0)).offset(_OFFSET)
+    backward = (
+        select(shape.model.id)
+        .order_by(*shape.order(reverse=True))
+        .limit(case((from_start, 0), else_=func.greatest(func.least(_SIZE, count - _OFFSET), 0)))
+        .offset(func.greatest(count - _OFFSET - _SIZE, 0))
+    )
+    keys = forward.subquery().select().union_all(backward.subquery().select()).subquery("k")
+    # One look-up for each key: a planner that guesses at the limit would rather read the whole table.
+    row = select(*shape.columns(), *shape.sort_columns()).where(shape.model.id == keys.c.id).limit(1).lateral("r")
+    rows = select(row).select_from(keys.join(row, true()))
+    return _beside_total(shape, total, rows.subquery("p"))
+
+
+def cursor_page(shape: Shape, *, started: bool) -> Select[Any]:
+    """(*fields, *sort keys) of the rows after `after_<key>`, or of the first ones."""
+    statement = select(*shape.columns(), *shape.sort_columns()).where(*shape.conditions)
+    if started:
+        statement = statement.where(_beyond(shape))
+    return statement.order_by(*shape.order()).limit(_SIZE)
+
+
+def _beside_total(shape: Shape, total: Any, rows: Subquery) -> Select[Any]:
+    shown = [rows.c[name] for name in shape.fields]
+    order = [_directed(rows.c[f"key_{name}"], down) for name, _, down in shape.keys]
+    return select(total.c.total, *shown).select_from(total.outerjoin(rows, true())).order_by(*order)
+
+
+def _beyond(shape: Shape) -> ColumnElement[bool]:
+    """The rows after the cursor's: one row comparison where all keys run the same way, else key by key."""
+    expressions = [expression for _, expression, _ in shape.keys]
+    values = [bindparam(f"after_{name}", type_=expression.type) for name, expression, _ in shape.keys]
+    if len({down for *_, down in shape.keys}) == 1:
+        left, right = tuple_(*expressions), tuple_(*values)
+        return left < right if shape.keys[0][2] else left > right
+    steps = []
+    for place, (_, expression, down) in enumerate(shape.keys):
+        same = [other == value for other, value in zip(expressions[:place], values[:place], strict=True)]
+        steps.append(and_(*same, expression < values[place] if down else expression > values[place]))
+    return or_(*steps)
+
+
+def _directed(expression: Sortable, down: bool) -> ColumnElement[Any]:
+    return expression.desc() if down else expression.asc()

@@ -1,0 +1,1 @@
+"""Resources: what the service is about, a folder each."""

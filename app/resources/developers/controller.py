@@ -1,0 +1,102 @@
+"""Developers: the HTTP face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, Request, delete, get, patch, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.http.dto import check_array
+from app.http.etags import expected_versions, is_fresh
+from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
+from app.http.path_parameters import RowId
+from app.http.responses import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.repository.pagination import CursorPage, Page, parse_query
+from app.repository.reader import Reads
+from app.resources.developers.repository import DeveloperReads, DeveloperRepository
+from app.resources.developers.schemas import (
+    BulkCreated,
+    DeveloperBulk,
+    DeveloperCreate,
+    DeveloperQuery,
+    DeveloperRead,
+    DeveloperUpdate,
+)
+
+BULK_BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes."""
+
+
+async def provide_developers(transaction: NamedDependency[AsyncSession]) -> DeveloperRepository:
+    return DeveloperRepository(session=transaction)
+
+
+class DeveloperController(Controller):
+    path = "/developers"
+    tags = ["Developers"]
+    dependencies = {"developers": Provide(provide_developers)}
+
+    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    async def create(
+        self, data: JSONBody[DeveloperCreate], developers: NamedDependency[DeveloperRepository]
+    ) -> Answer[DeveloperRead]:
+        """Create a developer."""
+        developer = await developers.create(data)
+        return created(developer.public(), developer.version, f"/developers/{developer.id}")
+
+    @post(
+        "/bulk",
+        responses=problems(400, 409, 413, 415, 422, 503),
+        request_max_body_size=BULK_BODY_LIMIT,
+        before_request=check_array,
+    )
+    async def create_many(
+        self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
+    ) -> Answer[BulkCreated]:
+        """Create up to 10,000 developers, all or none."""
+        return Answer(BulkCreated(await developers.create_many(data)), status_code=201)
+
+    @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    async def list_developers(
+        self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
+    ) -> Answer[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
+        """List developers by page, or by cursor when `cursor` is given."""
+        query = parse_query(DeveloperQuery, request.scope["query_string"])
+        result = await (DeveloperReads(reads).page(query) if query.by_page else DeveloperReads(reads).after(query))
+        return listed(result, request)
+
+    @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    async def read(
+        self, request: Request[Any, Any, Any], developer_id: RowId, reads: NamedDependency[Reads]
+    ) -> Answer[DeveloperRead]:
+        """Read a developer."""
+        developer = await DeveloperReads(reads).get_by_id(developer_id)
+        if is_fresh(request, developer.version):
+            return not_modified(developer.version)
+        return versioned(developer.public(), developer.version, PRIVATE)
+
+    @patch(
+        "/{developer_id:str}",
+        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        operation_class=ConditionalChange,
+    )
+    async def update(
+        self,
+        request: Request[Any, Any, Any],
+        developer_id: RowId,
+        data: JSONBody[DeveloperUpdate],
+        developers: NamedDependency[DeveloperRepository],
+    ) -> Answer[DeveloperRead]:
+        """Change a developer's name, address or specialty."""
+        developer = await developers.change(developer_id, data, expected=expected_versions(request))
+        return versioned(developer.public(), developer.version)
+
+    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
+    async def remove(
+        self, request: Request[Any, Any, Any], developer_id: RowId, developers: NamedDependency[DeveloperRepository]
+    ) -> None:
+        """Delete a developer."""
+        await developers.remove(developer_id, expected=expected_versions(request))

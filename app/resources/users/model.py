@@ -1,0 +1,28 @@
+"""Users: the table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, Index, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.engine import Model
+from app.repository.filters import address_key
+
+
+class User(Model):
+    """A person."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(String(100))
+    email: Mapped[str] = mapped_column(String(255))
+    hashed_password: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    __table_args__ = (
+        # An address belongs to one account whatever its letter case, and this index decides.
+        Index("ix_users_email", address_key(text("email")), unique=True),
+        Index("ix_users_name", "name", "id"),
+        Index("ix_users_created_at", "created_at", "id"),
+    )

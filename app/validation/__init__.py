@@ -1,0 +1,1 @@
+"""Validation: what may go in."""

@@ -1,0 +1,155 @@
+"""Checks: a decoded object in, a Struct out, or every field that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+
+from app.problems import MOST_ERRORS, FieldError
+from app.validation.texts import is_whole_number, readable, storable
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (\S+)")
+_LENGTH = re.compile(r"of length (>=|<=) (\d+)")
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
+_BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
+_LONGEST_NAME = 64
+"""Characters of an unknown field's name that an answer repeats."""
+_NOUNS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "an array",
+    "datetime": "a date and time (RFC 3339)",
+}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """How a field is checked, besides its type: read from the `extra` of its `Meta`."""
+
+    kind: Any
+    required: bool
+    is_integer: bool
+    readable: bool
+    """Whether people read it."""
+    check: Callable[[Any], None] | None
+    adapt: Callable[[Any], Any] | None
+    """Checks, too, and returns what is taken instead."""
+    surely: Callable[[str], object] | None
+    """Tells quickly, if it is true, that `adapt` would return the same."""
+
+
+def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
+    """Make a `kind` of `given`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
+
+    `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
+    """
+    if not isinstance(given, dict):
+        return None, {"": "must be an object"}
+    fields = fields_of(kind)
+    unknown = (name for name in given if name not in fields)
+    wrong = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
+    clean: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name not in given:
+            if field.required:
+                wrong[name] = "required"
+            continue
+        try:
+            clean[name] = _value(given[name], field, strict=strict)
+        except ValueError as error:
+            wrong[name] = in_words(error)
+    return (None, wrong) if wrong else (kind(**clean), wrong)
+
+
+def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
+    """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
+    return [
+        FieldError(detail, pointer=f"{prefix}/{shown(name).replace('~', '~0').replace('/', '~1')}" if name else prefix)
+        for name, detail in wrong.items()
+    ]
+
+
+def shown(name: str) -> str:
+    """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
+    cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    return cut.encode(errors="replace").decode()
+
+
+def _value(given: Any, field: Field, *, strict: bool) -> Any:
+    """Raises: ValueError."""
+    if isinstance(given, str):
+        given = readable(given) if field.readable else storable(given)
+        if field.is_integer and not strict and not is_whole_number(given):
+            raise ValueError("must be a whole number")
+    value = msgspec.convert(given, field.kind, strict=strict)
+    if isinstance(value, datetime):
+        # Strictly, or else a number would be a time, too.
+        return in_utc(msgspec.convert(given, field.kind))
+    if field.check is not None and value is not None:
+        field.check(value)
+    return value if field.adapt is None or value is None else field.adapt(value)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Take a time only if it is one in UTC, too, as PostgreSQL keeps it. Raises: ValueError."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
+
+
+@lru_cache(64)
+def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
+    return {field.encode_name: _field(field) for field in msgspec.structs.fields(kind)}
+
+
+def _field(field: msgspec.structs.FieldInfo) -> Field:
+    parts = list(_parts(msgspec.inspect.type_info(field.type)))
+    extra: dict[str, Any] = {}
+    for part in parts:
+        extra |= (part.extra or {}) if isinstance(part, msgspec.inspect.Metadata) else {}
+    return Field(
+        kind=field.type,
+        required=field.required,
+        is_integer=any(isinstance(part, msgspec.inspect.IntType) for part in parts),
+        readable=bool(extra.get("readable")),
+        check=extra.get("check"),
+        adapt=extra.get("adapt"),
+        surely=extra.get("surely"),
+    )
+
+
+def _parts(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    yield described
+    if isinstance(described, msgspec.inspect.Metadata):
+        yield from _parts(described.type)
+    elif isinstance(described, msgspec.inspect.UnionType):
+        for member in described.types:
+            yield from _parts(member)
+
+
+def in_words(error: ValueError) -> str:
+    """What is wrong, without the rejected value and without the decoder's jargon."""
+    text = str(error)
+    if length := _LENGTH.search(text):
+        bound = "at least" if length[1] == ">=" else "at most"
+        return f"{bound} {length[2]} character{'' if length[2] == '1' else 's'}"
+    if limit := _BOUND.search(text):
+        return f"{_BOUNDS[limit[1]]} {limit[2]}"
+    if (expected := _EXPECTED.search(text)) and expected["got"]:
+        wanted = [_NOUNS.get(name.strip(), name.strip()) for name in expected["wanted"].split("|")]
+        return f"must be {' or '.join(wanted)}"
+    if "RFC3339" in text or "timezone" in text:
+        return "must be a date and time with an offset (RFC 3339)"
+    return text[0].lower() + text[1:].split(" - at ")[0].replace("`", "")
