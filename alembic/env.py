@@ -16,10 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
-from app.database.engine import Model, configure_database
+from app.database.engine import configure_database
 from app.database.failures import failure
 from app.database.history import HISTORY, History, is_past
 from app.database.migrations import lock_transaction, lonely, patient, shared
+from app.database.model import Model
 from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
-from app.database.engine import Model
+from app.database.model import Model
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.commands import Shell

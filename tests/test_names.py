@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
-from app.database.engine import Model
+from app.database.model import Model
 
 _NAMES = text(
     "SELECT conname, contype::text, relname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"

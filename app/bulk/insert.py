@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
-from app.database.engine import Model
+from app.database.model import Model
 from app.problems import EmailTaken, Missing, PreconditionFailed
 from app.repository.filters import address_key
 from app.repository.pagination import LARGEST_BIGINT

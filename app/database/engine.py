@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import asyncpg
-from advanced_alchemy.base import IdentityBase
 from advanced_alchemy.config import AlembicAsyncConfig
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
 from litestar.di import NamedDependency
-from sqlalchemy import BigInteger, FetchedValue, event, make_url, text
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -36,24 +34,6 @@ PING_TIMEOUT = 0.5
 """Seconds within which a connection that has rested must answer."""
 ROLLBACK_TIMEOUT = 0.5
 """Seconds that ending a session may take, on a network that may be dead."""
-
-
-class Model(IdentityBase):
-    """A table with a `bigint` identity key, and constraints named `pk_users`, `ix_users_email` and so on.
-
-    The database moves `version` with every change, whoever makes it, and no version comes again; SQLAlchemy checks it
-    in every UPDATE and DELETE. `SELECT keep_versions('offices')` in the migration of a table makes it so.
-    """
-
-    __abstract__ = True
-
-    version: Mapped[int] = mapped_column(
-        BigInteger, server_default=text("new_version()"), server_onupdate=FetchedValue(), sort_order=100
-    )
-
-    @declared_attr.directive
-    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy calls it with the class
-        return {"version_id_col": cls.version, "version_id_generator": False}
 
 
 def database_url(settings: Settings) -> DatabaseUrl:

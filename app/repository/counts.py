@@ -9,7 +9,7 @@ from asyncpg import PostgresError
 from sqlalchemy import BigInteger, Column, ScalarSelect, String, Table, cast, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database.engine import Model
+from app.database.model import Model
 
 row_counts = Table(
     "row_counts",

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from app.database.engine import Model
+from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.cursors import decode_cursor, encode_cursor
 from app.repository.filters import Filter

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.database.engine import Model
+from app.database.model import Model
 from app.repository.counts import row_count
 
 _SIZE = bindparam("size", type_=BigInteger)

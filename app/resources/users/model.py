@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import DateTime, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.engine import Model
+from app.database.model import Model
 from app.repository.filters import address_key
 
 
