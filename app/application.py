@@ -18,8 +18,9 @@ from litestar.types.internal_types import RouteHandlerMapItem
 from app.cli.database import upgrade
 from app.cli.plugin import Commands
 from app.database.embedded import available
-from app.database.engine import configure_database, database_url, provide_transaction, time_limit
+from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimmed
+from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
 from app.http.exception_handlers import answer

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.database.engine import configure_database
-from app.database.isolation import Level, run_isolated
+from app.database.transactions import Level, run_isolated
 from app.database_url import DatabaseUrl
 from app.http.exception_handlers import to_problem
 from app.resources.developers.model import Developer

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +10,9 @@ from typing import Any, cast
 import asyncpg
 from advanced_alchemy.config import AlembicAsyncConfig
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
-from litestar.di import NamedDependency
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import DisconnectionError, InvalidatePoolError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -32,8 +29,6 @@ CONNECT_TIMEOUT = 2.0
 """Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
 PING_TIMEOUT = 0.5
 """Seconds within which a connection that has rested must answer."""
-ROLLBACK_TIMEOUT = 0.5
-"""Seconds that ending a session may take, on a network that may be dead."""
 
 
 def database_url(settings: Settings) -> DatabaseUrl:
@@ -88,32 +83,6 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
 def time_limit(settings: Settings) -> float:
     """Seconds within which a request is answered: a wait for a connection, a statement, and some slack."""
     return settings.db_pool_timeout + settings.db_statement_timeout + 0.5
-
-
-async def provide_transaction(db_session: NamedDependency[AsyncSession]) -> AsyncGenerator[AsyncSession, None]:
-    """Commit after the handler returns and before its response starts; roll back on any exception."""
-    try:
-        yield db_session
-        await db_session.commit()
-    except (TimeoutError, asyncio.CancelledError):
-        # The connection may be in the middle of anything, on a network that swallows what we say.
-        await db_session.invalidate()
-        raise
-    finally:
-        await _close(db_session)
-
-
-async def _close(session: AsyncSession) -> None:
-    """Give the connection back. The ROLLBACK that this sends may meet a dead network, hence the limit."""
-    try:
-        async with asyncio.timeout(ROLLBACK_TIMEOUT):
-            await session.close()
-    except asyncio.CancelledError:
-        await session.invalidate()
-        raise
-    except (SQLAlchemyError, OSError):
-        # What it was good for is committed, or has failed already.
-        await session.invalidate()
 
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
