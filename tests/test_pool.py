@@ -81,7 +81,7 @@ async def test_a_connection_that_ages_while_it_is_judged_serves_nevertheless(
     now = count(time.monotonic(), FRESH * 0.4)
     clock = SimpleNamespace(monotonic=lambda: next(now), time=time.time)
     monkeypatch.setattr("app.database.pool.time", clock)
-    monkeypatch.setattr("app.database.engine.time", clock)
+    monkeypatch.setattr("app.database.hooks.time", clock)
 
     answers = [await client.get("/users") for _ in range(20)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -10,15 +9,12 @@ from typing import Any, cast
 import asyncpg
 from advanced_alchemy.config import AlembicAsyncConfig
 from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
-from sqlalchemy import event, make_url
-from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
+from sqlalchemy import make_url
 
 from app.database import embedded
-from app.database.connector import LOST, Connector
-from app.database.pool import Pool, is_fresh
+from app.database.connector import Connector
+from app.database.hooks import attach_hooks
+from app.database.pool import Pool
 from app.database_url import DatabaseUrl, parse_database_url
 from app.settings import Settings
 
@@ -27,8 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE_URL = "postgresql+asyncpg://super@localhost:5432/super"
 CONNECT_TIMEOUT = 2.0
 """Seconds that a new connection may take, unless the URL's `connect_timeout` says otherwise."""
-PING_TIMEOUT = 0.5
-"""Seconds within which a connection that has rested must answer."""
 
 
 def database_url(settings: Settings) -> DatabaseUrl:
@@ -76,7 +70,7 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
         # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
         set_default_exception_handler=False,
     )
-    _watch(config.get_engine(), settings, database)
+    attach_hooks(config.get_engine(), settings, database)
     return config
 
 
@@ -103,47 +97,3 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
         **given,
         "async_creator_fn": Connector(given.get("async_creator_fn", asyncpg.connect)),
     }
-
-
-def _watch(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
-    """Attach what the pool should do besides pooling."""
-    silences = 0
-
-    @event.listens_for(engine.sync_engine, "checkin")
-    def mark_used(_connection: Any, record: Any) -> None:
-        record.info["used_at"] = time.monotonic()
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def ping(connection: Any, record: Any, _lent: Any) -> None:
-        """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
-        nonlocal silences
-        if not in_greenlet():
-            return  # `acquire_nowait` has just judged it.
-        driver = connection.driver_connection
-        if driver.is_closed():
-            # A new one that is closed already is not worth another try.
-            raise DisconnectionError if "used_at" in record.info else ConnectionResetError
-        if settings.db_pool_pre_ping and not is_fresh(record):
-            try:
-                await_only(driver.execute("SELECT 1", timeout=PING_TIMEOUT))
-            except LOST as error:
-                silences = silences + 1 if isinstance(error, TimeoutError) else 0
-                # Where two in a row have died in silence the others have too: renew them without asking each.
-                raise (InvalidatePoolError if silences > 1 else DisconnectionError) from error
-            silences = 0
-
-    @event.listens_for(engine.sync_engine, "close")
-    def terminate(connection: Any, _record: Any) -> None:
-        """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""
-        connection.driver_connection.terminate()
-
-    if database.transaction_pooling:
-        milliseconds = int(settings.db_statement_timeout * 1000)
-        limits = (
-            f"SELECT set_config('statement_timeout', '{milliseconds}', true),"
-            f" set_config('idle_in_transaction_session_timeout', '{milliseconds}', true)"
-        )
-
-        @event.listens_for(engine.sync_engine, "begin")
-        def limit(connection: Any) -> None:
-            connection.exec_driver_sql(limits)
