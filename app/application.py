@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig, SQLAlchemyPlugin
+from advanced_alchemy.config import SQLAlchemyAsyncConfig
+from advanced_alchemy.extensions import litestar as alchemy
+from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
@@ -91,7 +93,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             show_metrics,
             swagger_ui(),
         ],
-        plugins=[SQLAlchemyPlugin(config), _serving(settings, config, readiness), Commands(config)],
+        plugins=[SQLAlchemyPlugin(_of_litestar(config)), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reads": provide(reads),
@@ -127,6 +129,17 @@ def settle_garbage() -> None:
 def provide(part: Any) -> Provide:
     """Inject one and the same object everywhere."""
     return Provide(lambda: part, sync_to_thread=False)
+
+
+def _of_litestar(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
+    """The same database, as Advanced Alchemy's plugin wants it."""
+    return alchemy.SQLAlchemyAsyncConfig(
+        engine_instance=config.get_engine(),
+        session_config=config.session_config,
+        alembic_config=config.alembic_config,
+        # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
+        set_default_exception_handler=False,
+    )
 
 
 def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> Serving:

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.exceptions import RepositoryError
-from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
 from asyncpg import UndefinedTableError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession

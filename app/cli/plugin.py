@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advanced_alchemy.extensions.litestar import SQLAlchemyAsyncConfig
+from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.extensions.litestar.cli import database_group
 from click import Group
 from litestar.plugins import CLIPlugin

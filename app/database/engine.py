@@ -1,4 +1,4 @@
-"""Database: the Model base, the engine that the settings describe, and the one place that commits."""
+"""Engine: what the settings say of the database, for SQLAlchemy and Advanced Alchemy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import asyncpg
-from advanced_alchemy.config import AlembicAsyncConfig
-from advanced_alchemy.extensions.litestar import AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
+from advanced_alchemy.config import AlembicAsyncConfig, AsyncSessionConfig, EngineConfig, SQLAlchemyAsyncConfig
 from sqlalchemy import make_url
 
 from app.database import embedded
@@ -43,7 +42,7 @@ async def _connect_to_embedded(data_dir: Path, **arguments: Any) -> asyncpg.Conn
 
 
 def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
-    """Describe the engine, the sessions and the migrations for Advanced Alchemy's plugin."""
+    """Describe the engine, the sessions and the migrations for Advanced Alchemy."""
     database = database_url(settings)
     config = SQLAlchemyAsyncConfig(
         connection_string=database.url.render_as_string(hide_password=False),
@@ -67,8 +66,6 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
             render_as_batch=False,
             compare_type=True,
         ),
-        # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
-        set_default_exception_handler=False,
     )
     attach_hooks(config.get_engine(), settings, database)
     return config
