@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
-from app.repository.pagination import parse_query
+from app.http.pagination import parse_query
 from app.repository.reader import Reads
 from app.resources.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
 from app.resources.developers.schemas import DeveloperQuery

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.repository.pagination import parse_query
+from app.http.pagination import parse_query
 from app.resources.users.repository import USERS
 from app.resources.users.schemas import UserQuery
 from tests.test_counts import run

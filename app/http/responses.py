@@ -9,7 +9,8 @@ from litestar import Request, Response
 from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from app.http.etags import etag
-from app.repository.pagination import CursorPage, Page, link_header
+from app.http.pagination import link_header
+from app.repository.pagination import CursorPage, Page
 
 T = TypeVar("T")
 

@@ -1,21 +1,14 @@
-"""Pagination: query parameters in; an envelope and a `Link` header out."""
+"""Pagination: what every list understands, and a page of one, by number or by cursor."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Annotated, Any, Generic, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from typing import Annotated, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.problems import FieldError, Invalid, Malformed
-from app.validation.validator import check, shown
-
 T = TypeVar("T")
-Q = TypeVar("Q", bound="ListQuery")
 
 LARGEST_BIGINT = 2**63 - 1
-_MOST_PARAMETERS = 100
 
 
 class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -58,55 +51,6 @@ class CursorPage(Struct, Generic[T], frozen=True):
     next_cursor: str | None
 
 
-def parse_query(kind: type[Q], query_string: bytes) -> Q:
-    """Read a list's parameters. Raises: Malformed, Invalid."""
-    pairs = _pairs(query_string)
-    made, wrong = check(kind, dict(pairs), strict=False)
-    if len(counts := Counter(name for name, _ in pairs)) < len(pairs):
-        wrong |= {name: "given more than once" for name, count in counts.items() if count > 1}
-    if made is not None and made.cursor is not UNSET and made.page is not UNSET:
-        wrong["cursor"] = "cannot be combined with page"
-    if wrong or made is None:
-        unknown = all(detail == "unknown" for detail in wrong.values())
-        raise Invalid(
-            [FieldError(detail, parameter=shown(name)) for name, detail in wrong.items()],
-            code="unknown_parameter" if unknown else None,
-        )
-    return made
-
-
-def _pairs(query_string: bytes) -> list[tuple[str, str]]:
-    """Raises: Malformed, Invalid."""
-    try:
-        text = query_string.decode()
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
-    except UnicodeDecodeError:
-        raise Malformed("The query is not valid UTF-8") from None
-    except ValueError:
-        raise Invalid([FieldError(f"at most {_MOST_PARAMETERS} parameters")]) from None
-
-
 def make_page(items: list[T], *, total: int, query: ListQuery) -> Page[T]:
     """Wrap one page of `total` rows."""
     return Page(items, total, query.number, query.size, -(-total // query.size))
-
-
-def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
-    """Name the neighbours of a page (RFC 8288); empty where there are none."""
-    kept = urlencode(
-        [(name, value) for name, value in parse_qsl(query_string.decode()) if name not in ("page", "cursor")]
-    )
-    start = f"<{path}?{kept}{'&' if kept else ''}"
-    links: list[tuple[str, str, int | str]] = []
-    if isinstance(result, CursorPage):
-        if result.next_cursor:
-            links = [("next", "cursor", result.next_cursor)]
-    else:
-        last = max(result.pages, 1)
-        links = [("first", "page", 1), ("last", "page", last)]
-        if result.page > 1:
-            links.append(("prev", "page", min(result.page - 1, last)))
-        if result.page < result.pages:
-            links.append(("next", "page", result.page + 1))
-    # Neither a number nor a cursor needs to be quoted.
-    return ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)

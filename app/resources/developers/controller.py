@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.http.dto import check_array
 from app.http.etags import expected_versions, is_fresh
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
+from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import PRIVATE, Answer, created, listed, not_modified, versioned
-from app.repository.pagination import CursorPage, Page, parse_query
+from app.repository.pagination import CursorPage, Page
 from app.repository.reader import Reads
 from app.resources.developers.repository import DeveloperReads, DeveloperRepository
 from app.resources.developers.schemas import (

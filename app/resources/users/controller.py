@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.http.etags import expected_versions, is_fresh
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
+from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import PRIVATE, Answer, created, listed, not_modified, versioned
 from app.passwords import Passwords
-from app.repository.pagination import CursorPage, Page, parse_query
+from app.repository.pagination import CursorPage, Page
 from app.repository.reader import Reads
 from app.resources.users.repository import UserReads, UserRepository
 from app.resources.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
