@@ -1,42 +1,20 @@
-"""Rows: what repositories do alike: lock one row for a change, insert thousands at once."""
+"""Insert: thousands of rows in one statement, all or none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import JSON, Insert, Select, Text, bindparam, cast, column, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 from app.database.model import Model
-from app.problems import EmailTaken, Missing, PreconditionFailed
+from app.problems import EmailTaken
+from app.repository.crud import Session
 from app.repository.filters import address_key
-from app.repository.pagination import LARGEST_BIGINT
-
-
-class Versioned(Protocol):
-    version: Any
-
-
-V = TypeVar("V", bound=Versioned)
-Session = AsyncSession | async_scoped_session[AsyncSession]
-
-
-async def locked(session: Session, model: type[V], row_id: int, *, expected: frozenset[int] | None, noun: str) -> V:
-    """Lock a row, so that without If-Match the last writer wins instead of losing to another.
-
-    Raises: Missing, PreconditionFailed.
-    """
-    row = await session.get(model, row_id, with_for_update=True) if 0 < row_id <= LARGEST_BIGINT else None
-    if row is None:
-        raise Missing(noun)
-    if expected is not None and row.version not in expected:
-        raise PreconditionFailed
-    return row
 
 
 async def insert_rows(session: Session, model: type[Model], rows: Sequence[msgspec.Struct]) -> int:

@@ -6,8 +6,8 @@ from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
 from sqlalchemy import BigInteger, bindparam, select
 
-from app.bulk.insert import locked
 from app.problems import Missing
+from app.repository.crud import locked
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.listing import Listing
 from app.repository.pagination import LARGEST_BIGINT, CursorPage, Page
