@@ -13,10 +13,10 @@ from typing import BinaryIO
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.bulk.dataset import Dataset
 from app.bulk.formats import Format, encoder
 from app.bulk.staging import UNLIMITED, driver_of
 from app.cli.command import Command, Failure, Work
-from app.cli.datasets import Resource
 
 FORMAT = click.Option(
     ["--format", "style"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
@@ -25,7 +25,7 @@ _FETCH = 2_000
 """Rows that are in memory at a time."""
 
 
-def export_command(work: Work, resource: Resource) -> click.Command:
+def export_command(work: Work, resource: Dataset) -> click.Command:
     def export(file: str, style: Format | None, with_hashes: bool = False) -> None:
         columns = resource.exported + (resource.secret if with_hashes else ())
         chosen = style or style_of(file)

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.bulk.dataset import Dataset
 from app.bulk.formats import Format, RecordsError, read_records
 from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
 from app.bulk.staging import OnConflict, Staging, driver_of
 from app.cli.command import Command, Failure, Work, tell
-from app.cli.datasets import Resource
 from app.cli.exporting import FORMAT, created, style_of
 from app.cli.progress import Rejects, position_of, progress
 from app.passwords import Passwords
@@ -27,7 +27,7 @@ SOME_REJECTED, FAILED, INTERRUPTED = 1, 2, 130
 _CHOICES = ["fail", "skip", "update"]
 
 
-def import_command(work: Work, resource: Resource) -> click.Command:
+def import_command(work: Work, resource: Dataset) -> click.Command:
     def import_(file: str, style: Format | None, rejects: str | None, json: bool, **how: Any) -> None:
         style = style or style_of(file)
         with _opened(file) as source, _rejects(rejects, source) as refused:
@@ -68,7 +68,7 @@ class _Running:
 
     def __init__(
         self,
-        resource: Resource,
+        resource: Dataset,
         source: BinaryIO,
         style: Format,
         rejects: Rejects,

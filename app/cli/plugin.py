@@ -8,11 +8,12 @@ from click import Group
 from litestar.plugins import CLIPlugin
 
 from app.cli.command import Work
-from app.cli.datasets import DEVELOPERS, USERS
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
 from app.cli.recount import recount_command
 from app.cli.users import people_commands
+from app.resources.developers.records import DEVELOPERS
+from app.resources.users.records import USERS
 
 
 class Commands(CLIPlugin):

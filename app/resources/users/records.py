@@ -1,4 +1,4 @@
-"""Resources: what can be imported and exported, column by column."""
+"""Users: what a file of them holds."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from app.bulk.dataset import Dataset
 from app.bulk.importer import Target
 from app.passwords import Passwords, check_hash
-from app.resources.developers.schemas import Specialty
 from app.validation.fields import Email, Name, Password
 
 HashedPassword = Annotated[str, Meta(max_length=255, extra={"check": check_hash})]
-
-
-class DeveloperRecord(Struct, forbid_unknown_fields=True):
-    """A developer in a file. `id` and `created_at` are in what was exported; here they are given anew."""
-
-    name: Name
-    email: Email
-    specialty: Specialty
-    id: Any = None
-    created_at: Any = None
 
 
 class UserRecord(Struct, forbid_unknown_fields=True):
@@ -38,14 +28,6 @@ class UserRecord(Struct, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"UserRecord(name={self.name!r}, email={self.email!r})"
-
-
-class Resource(Struct, frozen=True):
-    name: str
-    target: Callable[[Passwords], Target]
-    exported: tuple[str, ...]
-    secret: tuple[str, ...] = ()
-    """Columns that are exported only when they are asked for."""
 
 
 def _one_password(record: UserRecord) -> str | None:
@@ -78,9 +60,4 @@ def _users(passwords: Passwords) -> Target:
     )
 
 
-def _developers(_: Passwords) -> Target:
-    return Target(table="developers", kind=DeveloperRecord, columns=("name", "email", "specialty"))
-
-
-USERS = Resource("users", _users, ("id", "name", "email", "created_at"), ("hashed_password",))
-DEVELOPERS = Resource("developers", _developers, ("id", "name", "email", "specialty", "created_at"))
+USERS = Dataset("users", _users, ("id", "name", "email", "created_at"), ("hashed_password",))
