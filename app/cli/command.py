@@ -14,7 +14,8 @@ from asyncpg import UndefinedTableError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.http.exception_handlers import RAISED_BELOW, root_of, to_problem
+from app.database.errors import RAISED_BELOW, root_of
+from app.http.exception_handlers import to_problem
 from app.problems import Problem
 
 T = TypeVar("T")

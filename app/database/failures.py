@@ -11,7 +11,7 @@ from typing import Any
 from alembic.util import CommandError
 from asyncpg import PostgresError
 
-from app.http.exception_handlers import root_of
+from app.database.errors import root_of
 
 _QUOTED = re.compile('".*"', re.DOTALL)
 

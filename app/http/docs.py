@@ -16,8 +16,9 @@ from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Tag
 from litestar.static_files import create_static_files_router
 
-from app.http.exception_handlers import PROBLEM_JSON, problem_body, to_problem
+from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
+from app.http.problem_details import PROBLEM_JSON, problem_body
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import structlog
 from uuid_utils import uuid7
 
-from app.http.exception_handlers import PROBLEM_JSON, explain, problem_body
+from app.http.exception_handlers import explain
+from app.http.problem_details import PROBLEM_JSON, problem_body
 from app.http.request_body import Incoming
 from app.logs import request_id
 from app.problems import Forbidden, Malformed, Problem

@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Parameter, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from app.http.exception_handlers import PROBLEM_JSON, ProblemBody
+from app.http.problem_details import PROBLEM_JSON, ProblemBody
 from app.problems import title
 from app.repository.pagination import ListQuery
 
