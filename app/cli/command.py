@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
-import msgspec
 from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.exceptions import RepositoryError
 from asyncpg import UndefinedTableError
@@ -84,21 +83,3 @@ def in_a_line(error: Exception) -> str | None:
         return None
     fields = [f"{found.pointer or 'it'} {found.detail}".strip("/") for found in problem.errors]
     return "; ".join(fields) or problem.detail
-
-
-def tell(value: Any) -> None:
-    """Print one line of JSON."""
-    click.echo(msgspec.json.encode(value))
-
-
-def tell_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print columns as wide as what they hold."""
-    lines = [tuple(names), *(tuple(printable(str(value)) for value in row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey instead of showing it."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

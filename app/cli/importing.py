@@ -16,8 +16,9 @@ from app.bulk.dataset import Dataset
 from app.bulk.formats import Format, RecordsError, read_records
 from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
 from app.bulk.staging import OnConflict, Staging, driver_of
-from app.cli.command import Command, Failure, Work, tell
+from app.cli.command import Command, Failure, Work
 from app.cli.exporting import FORMAT, created, style_of
+from app.cli.output import tell
 from app.cli.progress import Rejects, position_of, progress
 from app.passwords import Passwords
 

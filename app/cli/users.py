@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.cli.command import Command, Failure, Work, tell, tell_table
+from app.cli.command import Command, Failure, Work
+from app.cli.output import tell, tell_table
 from app.passwords import Passwords
 from app.problems import Missing
 from app.repository.reader import Reads

@@ -1,4 +1,4 @@
-"""Bodies: JSON bytes in, a Struct out, or one problem that names every bad field."""
+"""DTO: the JSON of a body in, a Struct out, or one problem that names every bad field."""
 
 from __future__ import annotations
 

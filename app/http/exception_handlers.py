@@ -15,7 +15,7 @@ from app.database.errors import database_problem, root_of
 from app.http.problem_details import PROBLEM_JSON, problem_body
 from app.logs import describe
 from app.problems import FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable, title
-from app.validation.validator import in_words
+from app.validation.messages import in_words
 
 _log = structlog.get_logger("app.errors")
 _CODES = {

@@ -1,4 +1,4 @@
-"""The edge: a request id, who may call, and HEAD, before Litestar sees a request."""
+"""Middleware: a request id, who may call, and HEAD, before Litestar sees a request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from uuid_utils import uuid7
@@ -22,12 +19,10 @@ from app.problems import Forbidden, Malformed, Problem
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
+from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
 
 _log = structlog.get_logger("app.requests")
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_LOCAL_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
-_REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
 
 Observe = Callable[[str, str | None, int, float], None]
 """Is told of each answer: method, route, status and the seconds until it started."""
@@ -88,26 +83,6 @@ async def serve(
         if outgoing.begun:
             raise
         await _refuse(outgoing, problem)
-
-
-@lru_cache(256)
-def is_local(client: str, host: bytes) -> bool:
-    """Whether a client address and a Host header both name this machine; the latter stops DNS rebinding."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback) and _LOCAL_HOST.fullmatch(host) is not None and is_host(host)
-
-
-@lru_cache(256)
-def is_host(host: bytes) -> bool:
-    """Whether a Host header can be part of a URL, which the framework takes for granted."""
-    try:
-        return urlsplit(b"//" + host).port != 0
-    except ValueError:
-        return False
 
 
 class Outgoing:
