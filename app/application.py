@@ -34,7 +34,7 @@ from app.operations.health import HealthController, Readiness
 from app.operations.metrics import Metrics, read_gauges, show_metrics
 from app.operations.server import Serving
 from app.passwords import Passwords
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
 from app.resources.users.controller import UserController
 from app.settings import Settings, load_settings
@@ -80,9 +80,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
     config = configure_database(settings)
     limit = time_limit(settings)
     pooled = database_url(settings).transaction_pooling
-    reads = Reads(config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None)
+    reader = Reader(
+        config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None
+    )
     passwords = Passwords()
-    readiness = Readiness(reads)
+    readiness = Readiness(reader)
     pool = cast("Pool", config.get_engine().sync_engine.pool)
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
@@ -96,7 +98,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         plugins=[SQLAlchemyPlugin(_of_litestar(config)), _serving(settings, config, readiness), Commands(config)],
         dependencies={
             "transaction": Provide(provide_transaction),
-            "reads": provide(reads),
+            "reader": provide(reader),
             "passwords": provide(passwords),
             "readiness": provide(readiness),
             "metrics": provide(metrics),

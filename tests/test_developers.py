@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.http.pagination import parse_query
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.resources.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
@@ -200,7 +200,7 @@ async def test_a_specialty_is_read_in_hundreds_at_most(
     )
 
     pool = configure_database(Settings(database_url=database)).get_engine()
-    found = await DeveloperReads(Reads(pool, limit=5)).by_specialty("backend", limit=1_000)
+    found = await DeveloperReads(Reader(pool, limit=5)).by_specialty("backend", limit=1_000)
     await pool.dispose()
 
     assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]

@@ -10,7 +10,7 @@ import pytest
 
 from app import create_app
 from app.database_url import DatabaseUrl, parse_database_url
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.settings import Settings
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
@@ -72,7 +72,7 @@ async def test_a_database_that_is_not_there_yet_is_not_a_defect() -> None:
 async def test_a_defect_is_not_taken_for_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(settings(NOWHERE))
     async with app.lifespan(), client_of(app) as client:
-        monkeypatch.delattr(Reads, "records")
+        monkeypatch.delattr(Reader, "records")
         ready = await client.get("/health/ready")
 
     assert (ready.status_code, ready.json()["code"]) == (500, "internal_error")

@@ -20,7 +20,7 @@ from sqlalchemy.util import greenlet_spawn
 from app import create_app
 from app.database.pool import FRESH, Pool
 from app.database_url import DatabaseUrl
-from app.repository.reader import Reads, render
+from app.repository.reader import Reader, render
 from app.settings import Settings
 from tests.clients import client_of
 
@@ -28,17 +28,17 @@ _BACKEND = render(select(text("pg_backend_pid()")))
 
 
 @pytest.fixture
-async def small(database: DatabaseUrl) -> AsyncIterator[tuple[httpx.AsyncClient, Reads, Pool]]:
+async def small(database: DatabaseUrl) -> AsyncIterator[tuple[httpx.AsyncClient, Reader, Pool]]:
     """A service with 2 connections and room for 4 more."""
     settings = Settings(
         database_url=database, db_pool_size=2, db_max_overflow=4, log_level="warning", db_pool_timeout=5
     )
     app = create_app(settings)
     async with app.lifespan():
-        reads = cast("Any", app.dependencies["reads"]).dependency()
+        reader = cast("Any", app.dependencies["reader"]).dependency()
         transport = httpx.ASGITransport(app=cast("Any", app))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            yield client, reads, reads._engine.sync_engine.pool
+            yield client, reader, reader._engine.sync_engine.pool
 
 
 async def backends(engine: AsyncEngine) -> int:
@@ -53,27 +53,27 @@ async def backends(engine: AsyncEngine) -> int:
         return int(found.scalar_one())
 
 
-async def pids(reads: Reads, *, at_once: int = 1) -> list[int]:
+async def pids(reader: Reader, *, at_once: int = 1) -> list[int]:
     """The backends that answer reads, at most one each."""
-    found = await asyncio.gather(*(reads.records(_BACKEND, {}) for _ in range(at_once)))
+    found = await asyncio.gather(*(reader.records(_BACKEND, {}) for _ in range(at_once)))
     return [records[0][0] for records in found]
 
 
-async def test_a_living_connection_that_has_rested_is_kept(small: tuple[httpx.AsyncClient, Reads, Pool]) -> None:
-    client, reads, _ = small
-    before = await pids(reads)
+async def test_a_living_connection_that_has_rested_is_kept(small: tuple[httpx.AsyncClient, Reader, Pool]) -> None:
+    client, reader, _ = small
+    before = await pids(reader)
 
     await asyncio.sleep(FRESH + 0.1)
-    after = await pids(reads)
+    after = await pids(reader)
     await asyncio.sleep(FRESH + 0.1)
     written = await client.delete("/developers/1")
 
-    assert after == before == await pids(reads)
+    assert after == before == await pids(reader)
     assert written.status_code == 404
 
 
 async def test_a_connection_that_ages_while_it_is_judged_serves_nevertheless(
-    small: tuple[httpx.AsyncClient, Reads, Pool], monkeypatch: pytest.MonkeyPatch
+    small: tuple[httpx.AsyncClient, Reader, Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, *_ = small
     await client.get("/users")
@@ -89,7 +89,7 @@ async def test_a_connection_that_ages_while_it_is_judged_serves_nevertheless(
 
 
 async def test_overflow_is_kept_while_needed_and_closed_later(
-    small: tuple[httpx.AsyncClient, Reads, Pool], engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    small: tuple[httpx.AsyncClient, Reader, Pool], engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, _, pool = small
     before = await backends(engine)
@@ -109,19 +109,19 @@ async def test_overflow_is_kept_while_needed_and_closed_later(
 
 
 async def test_the_connections_used_last_survive_a_trim(
-    small: tuple[httpx.AsyncClient, Reads, Pool], monkeypatch: pytest.MonkeyPatch
+    small: tuple[httpx.AsyncClient, Reader, Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, reads, pool = small
-    await pids(reads, at_once=6)
-    hottest = set(await pids(reads, at_once=2))
+    _, reader, pool = small
+    await pids(reader, at_once=6)
+    hottest = set(await pids(reader, at_once=2))
 
     monkeypatch.setattr("app.database.pool.TRIM_INTERVAL", 0)
     await greenlet_spawn(pool.trim, 2)
 
-    assert set(await pids(reads, at_once=2)) == hottest
+    assert set(await pids(reader, at_once=2)) == hottest
 
 
-async def test_reads_beyond_the_pool_take_turns(small: tuple[httpx.AsyncClient, Reads, Pool]) -> None:
+async def test_reads_beyond_the_pool_take_turns(small: tuple[httpx.AsyncClient, Reader, Pool]) -> None:
     client, _, pool = small
 
     answers = await asyncio.gather(*(client.get("/users") for _ in range(400)))
@@ -130,7 +130,7 @@ async def test_reads_beyond_the_pool_take_turns(small: tuple[httpx.AsyncClient, 
     assert pool.checkedout() == 0
 
 
-async def test_whoever_gives_up_waiting_leaves_no_gap(small: tuple[httpx.AsyncClient, Reads, Pool]) -> None:
+async def test_whoever_gives_up_waiting_leaves_no_gap(small: tuple[httpx.AsyncClient, Reader, Pool]) -> None:
     client, _, pool = small
     taken = [await greenlet_spawn(pool.connect) for _ in range(6)]
     waiting = [asyncio.create_task(greenlet_spawn(pool.connect)) for _ in range(3)]
@@ -149,7 +149,7 @@ async def test_whoever_gives_up_waiting_leaves_no_gap(small: tuple[httpx.AsyncCl
 
 
 async def test_a_read_waits_for_those_before_it_and_not_for_a_hundred_writers(
-    small: tuple[httpx.AsyncClient, Reads, Pool],
+    small: tuple[httpx.AsyncClient, Reader, Pool],
 ) -> None:
     client, *_ = small
     ended = asyncio.Event()

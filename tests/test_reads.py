@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
-from app.repository.reader import Read, Reads, render
+from app.repository.reader import Read, Reader, render
 from app.resources.users.model import User
 from app.resources.users.schemas import UserRow
 from app.settings import Settings
@@ -20,10 +20,10 @@ _FAILING = render(select(1 / bindparam("zero", type_=BigInteger)))
 
 async def test_a_read_whose_values_cannot_be_sent_holds_no_lock(database: DatabaseUrl, engine: AsyncEngine) -> None:
     service = configure_database(Settings(database_url=database)).get_engine()
-    reads = Reads(service, limit=5)
+    reader = Reader(service, limit=5)
 
     with pytest.raises(asyncpg.DataError):
-        await reads.records(_BY_ID, {"id": "not a number"})
+        await reader.records(_BY_ID, {"id": "not a number"})
 
     async with engine.connect() as connection:
         await connection.execute(text("SET lock_timeout = '2s'"))
@@ -33,23 +33,23 @@ async def test_a_read_whose_values_cannot_be_sent_holds_no_lock(database: Databa
 
 async def test_a_read_that_the_server_ends_keeps_its_connection(database: DatabaseUrl) -> None:
     service = configure_database(Settings(database_url=database)).get_engine()
-    reads = Reads(service, limit=5)
+    reader = Reader(service, limit=5)
     backend = render(select(text("pg_backend_pid()")))
-    before = await reads.records(backend, {})
+    before = await reader.records(backend, {})
 
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await reads.records(_FAILING, {"zero": 0})
+        await reader.records(_FAILING, {"zero": 0})
 
-    assert await reads.records(backend, {}) == before
+    assert await reader.records(backend, {}) == before
     await service.dispose()
 
 
 async def test_a_connection_past_its_time_is_renewed(database: DatabaseUrl) -> None:
     service = configure_database(Settings(database_url=database, db_pool_recycle=0)).get_engine()
-    reads = Reads(service, limit=5)
+    reader = Reader(service, limit=5)
     backend = render(select(text("pg_backend_pid()")))
 
-    backends = {(await reads.records(backend, {}))[0][0] for _ in range(3)}
+    backends = {(await reader.records(backend, {}))[0][0] for _ in range(3)}
 
     assert len(backends) == 3
     await service.dispose()
@@ -57,10 +57,10 @@ async def test_a_connection_past_its_time_is_renewed(database: DatabaseUrl) -> N
 
 async def test_a_connection_is_kept_otherwise(database: DatabaseUrl) -> None:
     service = configure_database(Settings(database_url=database)).get_engine()
-    reads = Reads(service, limit=5)
+    reader = Reader(service, limit=5)
     backend = render(select(text("pg_backend_pid()")))
 
-    backends = {(await reads.records(backend, {}))[0][0] for _ in range(3)}
+    backends = {(await reader.records(backend, {}))[0][0] for _ in range(3)}
 
     assert len(backends) == 1
     await service.dispose()
@@ -70,10 +70,10 @@ async def test_echo_shows_the_statement_and_not_its_values(
     database: DatabaseUrl, caplog: pytest.LogCaptureFixture
 ) -> None:
     service = configure_database(Settings(database_url=database, db_echo=True)).get_engine()
-    reads = Reads(service, limit=5)
+    reader = Reader(service, limit=5)
 
     with caplog.at_level("INFO"):
-        await reads.records(_BY_ID, {"id": 8_124_577})
+        await reader.records(_BY_ID, {"id": 8_124_577})
 
     assert "SELECT users.name" in caplog.text
     assert "8124577" not in caplog.text

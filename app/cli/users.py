@@ -12,7 +12,7 @@ from app.cli.command import Command, Failure, Work
 from app.cli.output import tell, tell_table
 from app.passwords import Passwords
 from app.problems import Missing
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.resources.users.repository import UserReads, UserRepository
 from app.resources.users.schemas import UserCreate, UserPassword, UserQuery
 from app.validation.validator import check
@@ -52,7 +52,7 @@ def people_commands(work: Work) -> list[click.Command]:
     def list_(as_json: bool, **given: Any) -> None:
         """List users, a page at a time."""
         query = checked(UserQuery, **{name: value for name, value in given.items() if value is not None})
-        page = work.run(lambda engine: UserReads(Reads(engine, limit=60)).page(query))
+        page = work.run(lambda engine: UserReads(Reader(engine, limit=60)).page(query))
         if as_json:
             tell(page)
             return

@@ -1,4 +1,4 @@
-"""Answers: the responses that every resource gives alike, as bytes from the start."""
+"""Responses: what every resource answers alike, as bytes from the start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_STORE = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(Response[T]):
+class JsonResponse(Response[T]):
     """A JSON response whose bytes and headers are settled when the handler returns.
 
     Litestar would merge the headers of its layers and render by media type; none of that happens here, which
@@ -52,22 +52,22 @@ class Answer(Response[T]):
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def versioned(content: T, version: int, *headers: tuple[bytes, bytes], status_code: int = 200) -> Answer[T]:
+def versioned(content: T, version: int, *headers: tuple[bytes, bytes], status_code: int = 200) -> JsonResponse[T]:
     """One resource, with the ETag of its version."""
-    return Answer(content, status_code=status_code, headers=((b"etag", etag(version)), *headers))
+    return JsonResponse(content, status_code=status_code, headers=((b"etag", etag(version)), *headers))
 
 
-def created(content: T, version: int, location: str) -> Answer[T]:
+def created(content: T, version: int, location: str) -> JsonResponse[T]:
     """A new resource, and where it is."""
     return versioned(content, version, (b"location", location.encode()), status_code=201)
 
 
-def not_modified(version: int) -> Answer[Any]:
+def not_modified(version: int) -> JsonResponse[Any]:
     """The client has this version already."""
-    return Answer(None, status_code=304, headers=((b"etag", etag(version)), PRIVATE))
+    return JsonResponse(None, status_code=304, headers=((b"etag", etag(version)), PRIVATE))
 
 
-def listed(result: Page[T] | CursorPage[T], request: Request[Any, Any, Any]) -> Answer[Page[T] | CursorPage[T]]:
+def listed(result: Page[T] | CursorPage[T], request: Request[Any, Any, Any]) -> JsonResponse[Page[T] | CursorPage[T]]:
     """A list, with links to its neighbours."""
     link = link_header(request.scope["path"], request.scope["query_string"], result)
-    return Answer(result, headers=(PRIVATE, *(((b"link", link.encode()),) if link else ())))
+    return JsonResponse(result, headers=(PRIVATE, *(((b"link", link.encode()),) if link else ())))

@@ -14,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.database.engine import ROOT
 from app.database.history import HISTORY, revisions_of
 from app.http.openapi import problems
-from app.http.responses import NO_STORE, Answer
+from app.http.responses import NO_STORE, JsonResponse
 from app.problems import Unavailable
-from app.repository.reader import Reads, render
+from app.repository.reader import Reader, render
 
 _VERSIONS = render(select(column("version_num")).select_from(table("alembic_version")))
 _HISTORY = render(select(HISTORY))
@@ -30,8 +30,8 @@ class Health(Struct, frozen=True):
 class Readiness:
     """Whether this process should be sent requests."""
 
-    def __init__(self, reads: Reads) -> None:
-        self._reads = reads
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self.draining = False
         script = ScriptDirectory(str(ROOT / "alembic"))
         self._heads = set(script.get_heads())
@@ -53,9 +53,9 @@ class Readiness:
 
     async def _check_schema(self) -> None:
         """A newer schema will do, unless a migration says that it needs newer code."""
-        if {version for (version,) in await self._reads.records(_VERSIONS, {})} == self._heads:
+        if {version for (version,) in await self._reader.records(_VERSIONS, {})} == self._heads:
             return
-        history = dict(await self._reads.records(_HISTORY, {}))
+        history = dict(await self._reader.records(_HISTORY, {}))
         if not self._heads <= history.keys():
             raise Unavailable("The schema is not at the head revision", code="schema_outdated")
         if set(history.values()) - self._known - {None}:
@@ -67,12 +67,12 @@ class HealthController(Controller):
     tags = ["Operations"]
 
     @get("/live", responses=problems())
-    async def live(self) -> Answer[Health]:
+    async def live(self) -> JsonResponse[Health]:
         """Whether the process runs; never touches the database."""
-        return Answer(Health(), headers=(NO_STORE,))
+        return JsonResponse(Health(), headers=(NO_STORE,))
 
     @get(["/", "/ready"], responses=problems(503))
-    async def ready(self, readiness: NamedDependency[Readiness]) -> Answer[Health]:
+    async def ready(self, readiness: NamedDependency[Readiness]) -> JsonResponse[Health]:
         """Whether the database answers within a second and is migrated, and the process is not shutting down."""
         await readiness.check()
-        return Answer(Health(), headers=(NO_STORE,))
+        return JsonResponse(Health(), headers=(NO_STORE,))

@@ -15,7 +15,7 @@ from app.problems import FieldError, Invalid
 from app.repository.cursors import decode_cursor, encode_cursor
 from app.repository.filters import Filter
 from app.repository.pagination import CursorPage, ListQuery, Page, make_page
-from app.repository.reader import Reads, Rendered, render
+from app.repository.reader import Reader, Rendered, render
 from app.repository.statements import Shape, Sortable, cursor_page, deep_page, page
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -46,16 +46,16 @@ class Listing(Generic[T]):
         self._rendered = lru_cache(512)(self._render)
         self._sorts = lru_cache(512)(self._parse_sort)
 
-    async def page(self, reads: Reads, query: ListQuery) -> Page[T]:
+    async def page(self, reader: Reader, query: ListQuery) -> Page[T]:
         """One page and the total, from one snapshot. Raises: Invalid."""
-        records = await reads.records(*self.prepare(query))
+        records = await reader.records(*self.prepare(query))
         row = self._row
         items = [row(*record[1:]) for record in records if record[1] is not None]
         return make_page(items, total=records[0][0], query=query)
 
-    async def after(self, reads: Reads, query: ListQuery) -> CursorPage[T]:
+    async def after(self, reader: Reader, query: ListQuery) -> CursorPage[T]:
         """The rows after the cursor. Costs the same wherever it points. Raises: Invalid."""
-        records = await reads.records(*self.prepare(query))
+        records = await reader.records(*self.prepare(query))
         width = len(self._row.__struct_fields__)
         items = [self._row(*record[:width]) for record in records[: query.size]]
         if len(records) <= query.size:

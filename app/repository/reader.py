@@ -1,4 +1,4 @@
-"""Reads: a SELECT rendered once, run on the driver's connection, its rows straight into Structs."""
+"""Reader: a SELECT rendered once, run on the driver's connection, its rows straight into Structs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Read(Generic[T]):
         self.rendered = render(statement)
 
 
-class Reads:
+class Reader:
     """Runs SELECTs that stand alone: outside any transaction, on connections of SQLAlchemy's pool.
 
     What must see its own transaction's writes uses the session instead.

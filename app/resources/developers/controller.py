@@ -14,9 +14,9 @@ from app.http.etags import expected_versions, is_fresh
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
-from app.http.responses import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.http.responses import PRIVATE, JsonResponse, created, listed, not_modified, versioned
 from app.repository.pagination import CursorPage, Page
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.resources.developers.repository import DeveloperReads, DeveloperRepository
 from app.resources.developers.schemas import (
     BulkCreated,
@@ -43,7 +43,7 @@ class DeveloperController(Controller):
     @post(responses=problems(400, 409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[DeveloperCreate], developers: NamedDependency[DeveloperRepository]
-    ) -> Answer[DeveloperRead]:
+    ) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
         developer = await developers.create(data)
         return created(developer.public(), developer.version, f"/developers/{developer.id}")
@@ -56,25 +56,25 @@ class DeveloperController(Controller):
     )
     async def create_many(
         self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
-    ) -> Answer[BulkCreated]:
+    ) -> JsonResponse[BulkCreated]:
         """Create up to 10,000 developers, all or none."""
-        return Answer(BulkCreated(await developers.create_many(data)), status_code=201)
+        return JsonResponse(BulkCreated(await developers.create_many(data)), status_code=201)
 
     @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
     async def list_developers(
-        self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
-    ) -> Answer[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
+        self, request: Request[Any, Any, Any], reader: NamedDependency[Reader]
+    ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
         """List developers by page, or by cursor when `cursor` is given."""
         query = parse_query(DeveloperQuery, request.scope["query_string"])
-        result = await (DeveloperReads(reads).page(query) if query.by_page else DeveloperReads(reads).after(query))
+        result = await (DeveloperReads(reader).page(query) if query.by_page else DeveloperReads(reader).after(query))
         return listed(result, request)
 
     @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(
-        self, request: Request[Any, Any, Any], developer_id: RowId, reads: NamedDependency[Reads]
-    ) -> Answer[DeveloperRead]:
+        self, request: Request[Any, Any, Any], developer_id: RowId, reader: NamedDependency[Reader]
+    ) -> JsonResponse[DeveloperRead]:
         """Read a developer."""
-        developer = await DeveloperReads(reads).get_by_id(developer_id)
+        developer = await DeveloperReads(reader).get_by_id(developer_id)
         if is_fresh(request, developer.version):
             return not_modified(developer.version)
         return versioned(developer.public(), developer.version, PRIVATE)
@@ -90,7 +90,7 @@ class DeveloperController(Controller):
         developer_id: RowId,
         data: JSONBody[DeveloperUpdate],
         developers: NamedDependency[DeveloperRepository],
-    ) -> Answer[DeveloperRead]:
+    ) -> JsonResponse[DeveloperRead]:
         """Change a developer's name, address or specialty."""
         developer = await developers.change(developer_id, data, expected=expected_versions(request))
         return versioned(developer.public(), developer.version)

@@ -14,7 +14,7 @@ from app.repository.crud import locked
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.listing import Listing
 from app.repository.pagination import LARGEST_BIGINT, CursorPage, Page
-from app.repository.reader import Read, Reads
+from app.repository.reader import Read, Reader
 from app.resources.developers.model import Developer
 from app.resources.developers.schemas import (
     DeveloperCreate,
@@ -60,12 +60,12 @@ DEVELOPERS = Listing(
 class DeveloperReads:
     """Developers as they are stored, outside any transaction."""
 
-    def __init__(self, reads: Reads) -> None:
-        self._reads = reads
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def get_by_id(self, developer_id: int) -> DeveloperRow:
         """One developer. Raises: Missing."""
-        found = await self._reads.first(_BY_ID, id=developer_id) if 0 < developer_id <= LARGEST_BIGINT else None
+        found = await self._reader.first(_BY_ID, id=developer_id) if 0 < developer_id <= LARGEST_BIGINT else None
         if found is None:
             raise Missing("Developer")
         return found
@@ -73,15 +73,15 @@ class DeveloperReads:
     async def by_specialty(self, specialty: str, *, limit: int = 100) -> list[DeveloperRead]:
         """The first of a specialty by name, at most 100."""
         query = DeveloperQuery(specialty=specialty, size=min(limit, 100))
-        return (await DEVELOPERS.page(self._reads, query)).items
+        return (await DEVELOPERS.page(self._reader, query)).items
 
     async def page(self, query: DeveloperQuery) -> Page[DeveloperRead]:
         """A page of developers and how many there are. Raises: Invalid."""
-        return await DEVELOPERS.page(self._reads, query)
+        return await DEVELOPERS.page(self._reader, query)
 
     async def after(self, query: DeveloperQuery) -> CursorPage[DeveloperRead]:
         """The developers after a cursor. Raises: Invalid."""
-        return await DEVELOPERS.after(self._reads, query)
+        return await DEVELOPERS.after(self._reader, query)
 
 
 class DeveloperRepository(SQLAlchemyAsyncRepository[Developer]):

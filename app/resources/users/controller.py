@@ -13,10 +13,10 @@ from app.http.etags import expected_versions, is_fresh
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
-from app.http.responses import PRIVATE, Answer, created, listed, not_modified, versioned
+from app.http.responses import PRIVATE, JsonResponse, created, listed, not_modified, versioned
 from app.passwords import Passwords
 from app.repository.pagination import CursorPage, Page
-from app.repository.reader import Reads
+from app.repository.reader import Reader
 from app.resources.users.repository import UserReads, UserRepository
 from app.resources.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
 
@@ -33,7 +33,7 @@ class UserController(Controller):
     @post(responses=problems(400, 409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[UserCreate], users: NamedDependency[UserRepository], passwords: NamedDependency[Passwords]
-    ) -> Answer[UserRead]:
+    ) -> JsonResponse[UserRead]:
         """Create a user."""
         hashed = await passwords.hash(data.password)
         user = await users.create(name=data.name, email=data.email, hashed_password=hashed)
@@ -41,19 +41,19 @@ class UserController(Controller):
 
     @get(responses=problems(422, 503), operation_class=listed_by(UserQuery))
     async def list_users(
-        self, request: Request[Any, Any, Any], reads: NamedDependency[Reads]
-    ) -> Answer[Page[UserRead] | CursorPage[UserRead]]:
+        self, request: Request[Any, Any, Any], reader: NamedDependency[Reader]
+    ) -> JsonResponse[Page[UserRead] | CursorPage[UserRead]]:
         """List users by page, or by cursor when `cursor` is given."""
         query = parse_query(UserQuery, request.scope["query_string"])
-        result = await (UserReads(reads).page(query) if query.by_page else UserReads(reads).after(query))
+        result = await (UserReads(reader).page(query) if query.by_page else UserReads(reader).after(query))
         return listed(result, request)
 
     @get("/{user_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(
-        self, request: Request[Any, Any, Any], user_id: RowId, reads: NamedDependency[Reads]
-    ) -> Answer[UserRead]:
+        self, request: Request[Any, Any, Any], user_id: RowId, reader: NamedDependency[Reader]
+    ) -> JsonResponse[UserRead]:
         """Read a user."""
-        user = await UserReads(reads).get_by_id(user_id)
+        user = await UserReads(reader).get_by_id(user_id)
         if is_fresh(request, user.version):
             return not_modified(user.version)
         return versioned(user.public(), user.version, PRIVATE)
@@ -67,7 +67,7 @@ class UserController(Controller):
         user_id: RowId,
         data: JSONBody[UserUpdate],
         users: NamedDependency[UserRepository],
-    ) -> Answer[UserRead]:
+    ) -> JsonResponse[UserRead]:
         """Change a user's name or address."""
         user = await users.change(user_id, data, expected=expected_versions(request))
         return versioned(user.public(), user.version)

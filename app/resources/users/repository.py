@@ -11,7 +11,7 @@ from app.repository.crud import locked
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.listing import Listing
 from app.repository.pagination import LARGEST_BIGINT, CursorPage, Page
-from app.repository.reader import Read, Reads
+from app.repository.reader import Read, Reader
 from app.resources.users.model import User
 from app.resources.users.schemas import UserQuery, UserRead, UserRow, UserUpdate
 
@@ -37,23 +37,23 @@ USERS = Listing(
 class UserReads:
     """Users as they are stored, outside any transaction."""
 
-    def __init__(self, reads: Reads) -> None:
-        self._reads = reads
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def get_by_id(self, user_id: int) -> UserRow:
         """One user. Raises: Missing."""
-        user = await self._reads.first(_BY_ID, id=user_id) if 0 < user_id <= LARGEST_BIGINT else None
+        user = await self._reader.first(_BY_ID, id=user_id) if 0 < user_id <= LARGEST_BIGINT else None
         if user is None:
             raise Missing("User")
         return user
 
     async def page(self, query: UserQuery) -> Page[UserRead]:
         """A page of users and how many there are. Raises: Invalid."""
-        return await USERS.page(self._reads, query)
+        return await USERS.page(self._reader, query)
 
     async def after(self, query: UserQuery) -> CursorPage[UserRead]:
         """The users after a cursor. Raises: Invalid."""
-        return await USERS.after(self._reads, query)
+        return await USERS.after(self._reader, query)
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
