@@ -12,7 +12,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
 from app.problems import title
-from app.repository.pagination import ListQuery
+from app.repository.schemas import ListQuery
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -64,11 +64,15 @@ NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version
 
 
 def query_parameters(query: type[ListQuery]) -> list[Parameter]:
-    """Describe a query Struct, field by field; a field's docstring is its description."""
+    """Describe a query Struct, field by field, each with the description of its `Meta`."""
     described = msgspec.json.schema_components([query])[1][query.__name__]["properties"]
     return [
         Parameter(
-            name=name, param_in="query", required=False, schema=_schema(schema), description=_DESCRIPTIONS.get(name)
+            name=name,
+            param_in="query",
+            required=False,
+            schema=_schema(schema),
+            description=schema.get("description"),
         )
         for name, schema in described.items()
     ]
@@ -80,17 +84,3 @@ def _schema(described: dict[str, Any]) -> Schema:
     kind = OpenAPIType(described["type"])
     date_time = OpenAPIFormat.DATE_TIME if described.get("format") == "date-time" else None
     return Schema(type=kind, format=date_time, default=described.get("default"), **bounds)
-
-
-_DESCRIPTIONS = {
-    "page": "The page, counted from 1 (page mode, the default)",
-    "size": "Items on a page",
-    "cursor": "`next_cursor` of the page before, empty to begin (cursor mode); not together with `page`",
-    "sort": "Keys in order, a minus sign to descend: `name,-created_at`",
-    "email": "This address, in any letter case",
-    "name": "Exactly this name",
-    "q": "A part of the name or of the address",
-    "specialty": "Exactly this specialty",
-    "created_after": "Created at this time or later (RFC 3339)",
-    "created_before": "Created before this time (RFC 3339)",
-}

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import UNSET
 
 from app.problems import FieldError, Invalid, Malformed
-from app.repository.pagination import CursorPage, ListQuery, Page
+from app.repository.schemas import CursorPage, ListQuery, Page
 from app.validation.validator import check, shown
 
 Q = TypeVar("Q", bound="ListQuery")

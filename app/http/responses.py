@@ -10,7 +10,7 @@ from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from app.http.etags import etag
 from app.http.pagination import link_header
-from app.repository.pagination import CursorPage, Page
+from app.repository.schemas import CursorPage, Page
 
 T = TypeVar("T")
 

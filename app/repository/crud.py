@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 from app.problems import Missing, PreconditionFailed
-from app.repository.pagination import LARGEST_BIGINT
+from app.repository.schemas import LARGEST_BIGINT
 
 
 class Versioned(Protocol):

@@ -14,8 +14,8 @@ from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.cursors import decode_cursor, encode_cursor
 from app.repository.filters import Filter
-from app.repository.pagination import CursorPage, ListQuery, Page, make_page
 from app.repository.reader import Reader, Rendered, render
+from app.repository.schemas import CursorPage, ListQuery, Page, make_page
 from app.repository.statements import Shape, Sortable, cursor_page, deep_page, page
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -41,8 +41,6 @@ def _spelt(given: str, normal: str | None) -> str:
 
 READABLE = {"readable": True}
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra=READABLE)]
-Part = Annotated[str, Meta(min_length=3, max_length=255, extra=READABLE)]
-"""What to look for in longer texts."""
 Email = Annotated[
     str,
     Meta(
@@ -56,4 +54,11 @@ Password = Annotated[
     str,
     Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
 ]
-Moment = Annotated[datetime, Meta(tz=True)]
+
+# Of queries.
+Address = Annotated[Email, Meta(description="This address, in any letter case")]
+Search = Annotated[
+    str, Meta(min_length=3, max_length=255, extra=READABLE, description="A part of the name or of the address")
+]
+Since = Annotated[datetime, Meta(tz=True, description="Created at this time or later (RFC 3339)")]
+Before = Annotated[datetime, Meta(tz=True, description="Created before this time (RFC 3339)")]

@@ -15,8 +15,8 @@ from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, l
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import PRIVATE, JsonResponse, created, listed, not_modified, versioned
-from app.repository.pagination import CursorPage, Page
 from app.repository.reader import Reader
+from app.repository.schemas import CursorPage, Page
 from app.resources.developers.repository import DeveloperReads, DeveloperRepository
 from app.resources.developers.schemas import (
     BulkCreated,

@@ -13,8 +13,8 @@ from app.problems import Missing
 from app.repository.crud import locked
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.listing import Listing
-from app.repository.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.repository.reader import Read, Reader
+from app.repository.schemas import LARGEST_BIGINT, CursorPage, Page
 from app.resources.developers.model import Developer
 from app.resources.developers.schemas import (
     DeveloperCreate,

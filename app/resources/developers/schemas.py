@@ -7,13 +7,13 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.repository.pagination import ListQuery
-from app.validation.fields import READABLE, Email, Moment, Name, Part
+from app.repository.schemas import Body, Item, ListQuery
+from app.validation.fields import READABLE, Address, Before, Email, Name, Search, Since
 
 Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend"], extra=READABLE)]
 
 
-class DeveloperCreate(Struct, forbid_unknown_fields=True):
+class DeveloperCreate(Body):
     name: Name
     email: Email
     specialty: Specialty
@@ -26,7 +26,7 @@ class BulkCreated(Struct, frozen=True):
     created: int
 
 
-class DeveloperUpdate(Struct, forbid_unknown_fields=True):
+class DeveloperUpdate(Body):
     """What may change; what is left out stays."""
 
     name: Name | UnsetType = UNSET
@@ -34,8 +34,7 @@ class DeveloperUpdate(Struct, forbid_unknown_fields=True):
     specialty: Specialty | UnsetType = UNSET
 
 
-class DeveloperRead(Struct, frozen=True):
-    id: int
+class DeveloperRead(Item, frozen=True):
     name: str
     email: str
     specialty: str
@@ -57,17 +56,9 @@ class DeveloperRow(Struct, frozen=True):
 
 
 class DeveloperQuery(ListQuery):
-    """Which developers, in what order."""
-
-    specialty: Specialty | UnsetType = UNSET
-    """Exactly this specialty."""
-    email: Email | UnsetType = UNSET
-    """This address, in any letter case."""
-    name: Name | UnsetType = UNSET
-    """Exactly this name."""
-    q: Part | UnsetType = UNSET
-    """A part of the name or of the address."""
-    created_after: Moment | UnsetType = UNSET
-    """Created at this time or later (RFC 3339)."""
-    created_before: Moment | UnsetType = UNSET
-    """Created before this time (RFC 3339)."""
+    specialty: Annotated[Specialty, Meta(description="Exactly this specialty")] | UnsetType = UNSET
+    email: Address | UnsetType = UNSET
+    name: Annotated[Name, Meta(description="Exactly this name")] | UnsetType = UNSET
+    q: Search | UnsetType = UNSET
+    created_after: Since | UnsetType = UNSET
+    created_before: Before | UnsetType = UNSET

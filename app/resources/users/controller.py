@@ -15,8 +15,8 @@ from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import PRIVATE, JsonResponse, created, listed, not_modified, versioned
 from app.passwords import Passwords
-from app.repository.pagination import CursorPage, Page
 from app.repository.reader import Reader
+from app.repository.schemas import CursorPage, Page
 from app.resources.users.repository import UserReads, UserRepository
 from app.resources.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
 

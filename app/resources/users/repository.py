@@ -10,8 +10,8 @@ from app.problems import Missing
 from app.repository.crud import locked
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.listing import Listing
-from app.repository.pagination import LARGEST_BIGINT, CursorPage, Page
 from app.repository.reader import Read, Reader
+from app.repository.schemas import LARGEST_BIGINT, CursorPage, Page
 from app.resources.users.model import User
 from app.resources.users.schemas import UserQuery, UserRead, UserRow, UserUpdate
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
 
-from app.repository.pagination import ListQuery
-from app.validation.fields import Email, Moment, Name, Part, Password
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.repository.schemas import Body, Item, ListQuery
+from app.validation.fields import Address, Before, Email, Name, Password, Search, Since
 
 
-class UserCreate(Struct, forbid_unknown_fields=True):
+class UserCreate(Body):
     """A sign-up. Its `repr` leaves the password out."""
 
     name: Name
@@ -19,7 +21,7 @@ class UserCreate(Struct, forbid_unknown_fields=True):
         return f"UserCreate(name={self.name!r}, email={self.email!r})"
 
 
-class UserPassword(Struct, forbid_unknown_fields=True):
+class UserPassword(Body):
     """A new password. Its `repr` leaves it out."""
 
     password: Password
@@ -28,15 +30,14 @@ class UserPassword(Struct, forbid_unknown_fields=True):
         return "UserPassword()"
 
 
-class UserUpdate(Struct, forbid_unknown_fields=True):
+class UserUpdate(Body):
     """What may change; what is left out stays."""
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
 
 
-class UserRead(Struct, frozen=True):
-    id: int
+class UserRead(Item, frozen=True):
     name: str
     email: str
 
@@ -54,15 +55,8 @@ class UserRow(Struct, frozen=True):
 
 
 class UserQuery(ListQuery):
-    """Which users, in what order."""
-
-    email: Email | UnsetType = UNSET
-    """This address, in any letter case."""
-    name: Name | UnsetType = UNSET
-    """Exactly this name."""
-    q: Part | UnsetType = UNSET
-    """A part of the name or of the address."""
-    created_after: Moment | UnsetType = UNSET
-    """Created at this time or later (RFC 3339)."""
-    created_before: Moment | UnsetType = UNSET
-    """Created before this time (RFC 3339)."""
+    email: Address | UnsetType = UNSET
+    name: Annotated[Name, Meta(description="Exactly this name")] | UnsetType = UNSET
+    q: Search | UnsetType = UNSET
+    created_after: Since | UnsetType = UNSET
+    created_before: Before | UnsetType = UNSET
