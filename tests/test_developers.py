@@ -13,7 +13,7 @@ from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.http.pagination import parse_query
 from app.repository.reader import Reader
-from app.resources.developers.repository import DEVELOPERS, DeveloperReads, DeveloperRepository
+from app.resources.developers.repository import DeveloperRepository, by_specialty, developers
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
 from tests.test_counts import run
@@ -167,7 +167,7 @@ async def test_a_list_is_found_by_an_index(
         "VACUUM ANALYZE developers",
     )
 
-    rendered, values = DEVELOPERS.prepare(parse_query(DeveloperQuery, query_string.encode()))
+    rendered, values = developers.prepare(parse_query(DeveloperQuery, query_string.encode()))
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
         arguments = [values.get(name, default) for name, default in rendered.parameters]
@@ -181,8 +181,8 @@ async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncCli
     created = await add(client)
 
     async with AsyncSession(engine) as session:
-        developers = DeveloperRepository(session=session)
-        changed = [await developers.change_email(number, "g@example.com") for number in (1, 2)]
+        repository = DeveloperRepository(session=session)
+        changed = [await repository.change_email(number, "g@example.com") for number in (1, 2)]
 
     read = await client.get("/developers/1")
     assert changed == [True, False]
@@ -200,7 +200,7 @@ async def test_a_specialty_is_read_in_hundreds_at_most(
     )
 
     pool = configure_database(Settings(database_url=database)).get_engine()
-    found = await DeveloperReads(Reader(pool, limit=5)).by_specialty("backend", limit=1_000)
+    found = await by_specialty(Reader(pool, limit=5), "backend", limit=1_000)
     await pool.dispose()
 
     assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.http.pagination import parse_query
-from app.resources.users.repository import USERS
+from app.resources.users.repository import users
 from app.resources.users.schemas import UserQuery
 from tests.test_counts import run
 
@@ -26,7 +26,7 @@ async def filled(client: httpx.AsyncClient, engine: AsyncEngine) -> AsyncEngine:
 
 async def plan(engine: AsyncEngine, query_string: str) -> str:
     """What PostgreSQL does for a query, whatever the values: the plan that a prepared statement ends up with."""
-    rendered, values = USERS.prepare(parse_query(UserQuery, query_string.encode()))
+    rendered, values = users.prepare(parse_query(UserQuery, query_string.encode()))
     arguments = [values.get(name, default) for name, default in rendered.parameters]
     async with engine.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
-from app.repository.reader import Read, Reader, render
+from app.repository.reader import Reader, render
 from app.resources.users.model import User
-from app.resources.users.schemas import UserRow
 from app.settings import Settings
 
 _BY_ID = render(select(User.name).where(User.id == bindparam("id", type_=BigInteger)))
@@ -78,8 +77,3 @@ async def test_echo_shows_the_statement_and_not_its_values(
     assert "SELECT users.name" in caplog.text
     assert "8124577" not in caplog.text
     await service.dispose()
-
-
-def test_a_statement_must_have_the_columns_of_its_struct() -> None:
-    with pytest.raises(TypeError, match="UserRow has the fields"):
-        Read(UserRow, select(User.id, User.email))

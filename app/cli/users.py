@@ -13,7 +13,7 @@ from app.cli.output import tell, tell_table
 from app.passwords import Passwords
 from app.problems import Missing
 from app.repository.reader import Reader
-from app.resources.users.repository import UserReads, UserRepository
+from app.resources.users.repository import UserRepository, users
 from app.resources.users.schemas import UserCreate, UserPassword, UserQuery
 from app.validation.validator import check
 
@@ -36,12 +36,8 @@ def people_commands(work: Work) -> list[click.Command]:
         """Create a user. Asks for the password twice, without an echo."""
         data = checked(UserCreate, name=name, email=email, password=ask_password(password_stdin))
         hashed = hash_password(work, data.password)
-        user = work.change(
-            lambda session: UserRepository(session=session).create(
-                name=data.name, email=data.email, hashed_password=hashed
-            )
-        )
-        tell(user.public()) if as_json else click.echo(f"Created user {user.id}.")
+        user = work.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
+        tell(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
     @click.command("list", cls=Command)
     @click.option("--page", type=click.IntRange(1), default=1, show_default=True)
@@ -52,7 +48,7 @@ def people_commands(work: Work) -> list[click.Command]:
     def list_(as_json: bool, **given: Any) -> None:
         """List users, a page at a time."""
         query = checked(UserQuery, **{name: value for name, value in given.items() if value is not None})
-        page = work.run(lambda engine: UserReads(Reader(engine, limit=60)).page(query))
+        page = work.run(lambda engine: users.page(Reader(engine, limit=60), query))
         if as_json:
             tell(page)
             return
@@ -86,7 +82,7 @@ def people_commands(work: Work) -> list[click.Command]:
 
         async def remove(session: AsyncSession) -> int:
             user_id = await found(session, who)
-            await UserRepository(session=session).remove(user_id, expected=None)
+            await UserRepository(session=session).remove(user_id)
             return user_id
 
         click.echo(f"Deleted user {work.change(remove)}.")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
-from app.http.etags import etag
+from app.http.dependencies import AnyRequest
+from app.http.etags import etag, is_fresh
 from app.http.pagination import link_header
-from app.repository.schemas import CursorPage, Page
+from app.repository.schemas import CursorPage, Item, Page, Stored
 
+I = TypeVar("I", bound=Item)  # noqa: E741  # an item
 T = TypeVar("T")
 
 PRIVATE = (b"cache-control", b"private, no-cache")
@@ -52,22 +54,29 @@ class JsonResponse(Response[T]):
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def versioned(content: T, version: int, *headers: tuple[bytes, bytes], status_code: int = 200) -> JsonResponse[T]:
-    """One resource, with the ETag of its version."""
-    return JsonResponse(content, status_code=status_code, headers=((b"etag", etag(version)), *headers))
+def created(stored: Stored[I], path: str) -> JsonResponse[I]:
+    """A new item of the collection at `path`, and where it is."""
+    location = f"{path}/{stored.item.id}".encode()
+    return JsonResponse(stored.item, status_code=201, headers=(_etag(stored), (b"location", location)))
 
 
-def created(content: T, version: int, location: str) -> JsonResponse[T]:
-    """A new resource, and where it is."""
-    return versioned(content, version, (b"location", location.encode()), status_code=201)
+def found(stored: Stored[I], request: AnyRequest) -> JsonResponse[I]:
+    """An item, or that the client has this version already."""
+    if is_fresh(request, stored.version):
+        return JsonResponse(cast("Any", None), status_code=304, headers=(_etag(stored), PRIVATE))
+    return JsonResponse(stored.item, headers=(_etag(stored), PRIVATE))
 
 
-def not_modified(version: int) -> JsonResponse[Any]:
-    """The client has this version already."""
-    return JsonResponse(None, status_code=304, headers=((b"etag", etag(version)), PRIVATE))
+def changed(stored: Stored[I]) -> JsonResponse[I]:
+    """An item as it is now."""
+    return JsonResponse(stored.item, headers=(_etag(stored),))
 
 
-def listed(result: Page[T] | CursorPage[T], request: Request[Any, Any, Any]) -> JsonResponse[Page[T] | CursorPage[T]]:
+def listed(result: Page[T] | CursorPage[T], request: AnyRequest) -> JsonResponse[Page[T] | CursorPage[T]]:
     """A list, with links to its neighbours."""
     link = link_header(request.scope["path"], request.scope["query_string"], result)
     return JsonResponse(result, headers=(PRIVATE, *(((b"link", link.encode()),) if link else ())))
+
+
+def _etag(stored: Stored[Any]) -> tuple[bytes, bytes]:
+    return b"etag", etag(stored.version)

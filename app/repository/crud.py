@@ -1,31 +1,84 @@
-"""CRUD: what repositories do alike."""
+"""CRUD: what every resource does alike. Reads take the reader, and stand alone; writes are a transaction's."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+import msgspec
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from msgspec import UNSET
+from sqlalchemy import BigInteger, bindparam, select
 
+from app.database.model import Model
 from app.problems import Missing, PreconditionFailed
-from app.repository.schemas import LARGEST_BIGINT
+from app.repository.listing import Listing
+from app.repository.reader import Reader, render
+from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
+
+I = TypeVar("I", bound=Item)  # noqa: E741  # an item
+M = TypeVar("M", bound=Model)
 
 
-class Versioned(Protocol):
-    version: Any
+class Collection(Listing[I]):
+    """Items as they are stored: one by its id, and lists."""
+
+    def __init__(self, model: type[Model], item: type[I], *arguments: Any, **options: Any) -> None:
+        super().__init__(model, item, *arguments, **options)
+        columns = [getattr(model, name) for name in item.__struct_fields__]
+        by_id = select(*columns, model.version).where(model.id == bindparam("id", type_=BigInteger))
+        self._by_id = render(by_id)
+
+    async def get(self, reader: Reader, item_id: int) -> Stored[I]:
+        """One item. Raises: Missing."""
+        records = await reader.records(self._by_id, {"id": item_id}) if 0 < item_id <= LARGEST_BIGINT else ()
+        if not records:
+            raise Missing(self._model.__name__)
+        *values, version = records[0]
+        return Stored(self._item(*values), version)
 
 
-V = TypeVar("V", bound=Versioned)
-Session = AsyncSession | async_scoped_session[AsyncSession]
+class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
+    """Writes to a table, in a transaction that somebody else commits."""
+
+    item_type: type[I]
+    wrap_exceptions = False
+
+    async def create(self, data: Body) -> Stored[I]:
+        """Insert a row of the fields of `data`; constraints decide whether it may be there."""
+        return await self.insert(self.model_type(**_set(data)))
+
+    async def insert(self, row: M) -> Stored[I]:
+        return self._stored(await self.add(row, auto_refresh=False))
+
+    async def change(self, item_id: int, changes: Body, expected: frozenset[int] | None) -> Stored[I]:
+        """Change what is set in `changes`, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
+        row = await self.locked(item_id, expected)
+        for name, value in _set(changes).items():
+            setattr(row, name, value)
+        await self.session.flush()
+        return self._stored(row)
+
+    async def remove(self, item_id: int, expected: frozenset[int] | None = None) -> None:
+        """Delete a row, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
+        await self.session.delete(await self.locked(item_id, expected))
+        await self.session.flush()
+
+    async def locked(self, item_id: int, expected: frozenset[int] | None = None) -> M:
+        """A row, locked, so that without If-Match the last writer wins instead of losing to another.
+
+        Raises: Missing, PreconditionFailed.
+        """
+        is_id = 0 < item_id <= LARGEST_BIGINT
+        row = await self.session.get(self.model_type, item_id, with_for_update=True) if is_id else None
+        if row is None:
+            raise Missing(self.model_type.__name__)
+        if expected is not None and row.version not in expected:
+            raise PreconditionFailed
+        return row
+
+    def _stored(self, row: M) -> Stored[I]:
+        return Stored(msgspec.convert(row, self.item_type, from_attributes=True), row.version)
 
 
-async def locked(session: Session, model: type[V], row_id: int, *, expected: frozenset[int] | None, noun: str) -> V:
-    """Lock a row, so that without If-Match the last writer wins instead of losing to another.
-
-    Raises: Missing, PreconditionFailed.
-    """
-    row = await session.get(model, row_id, with_for_update=True) if 0 < row_id <= LARGEST_BIGINT else None
-    if row is None:
-        raise Missing(noun)
-    if expected is not None and row.version not in expected:
-        raise PreconditionFailed
-    return row
+def _set(data: Body) -> dict[str, Any]:
+    return {name: value for name in data.__struct_fields__ if (value := getattr(data, name)) is not UNSET}

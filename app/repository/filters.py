@@ -1,4 +1,4 @@
-"""Filters: the conditions that lists understand, each with the value that its parameter needs."""
+"""Filters: the conditions that lists understand, each of one parameter with the value that it needs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ def _as_given(value: Any) -> Any:
 
 
 class Filter(Struct, frozen=True):
-    """A condition on the parameter of the same name."""
+    """A condition on the parameter `name`."""
 
+    name: str
     condition: ColumnElement[bool]
     adapt: Callable[[Any], Any] = _as_given
 
 
-def exactly(column: InstrumentedAttribute[Any], name: str) -> Filter:
-    return Filter(column == bindparam(name, type_=column.type))
+def exactly(name: str, column: InstrumentedAttribute[Any]) -> Filter:
+    return Filter(name, column == bindparam(name, type_=column.type))
 
 
-def in_any_case(column: InstrumentedAttribute[Any], name: str) -> Filter:
-    return Filter(address_key(column) == address_key(bindparam(name, type_=column.type)))
+def in_any_case(name: str, column: InstrumentedAttribute[Any]) -> Filter:
+    return Filter(name, address_key(column) == address_key(bindparam(name, type_=column.type)))
 
 
 def address_key(address: Any) -> Function[str]:
@@ -34,18 +35,18 @@ def address_key(address: Any) -> Function[str]:
     return func.address_key(address, type_=String)
 
 
-def containing(columns: tuple[InstrumentedAttribute[Any], ...], name: str) -> Filter:
+def containing(name: str, *columns: InstrumentedAttribute[Any]) -> Filter:
     """Any of the columns contains the text, in any letter case; LIKE's own characters mean themselves."""
     pattern = bindparam(name, type_=columns[0].type)
-    return Filter(or_(*(column.ilike(pattern, escape="\\") for column in columns)), _pattern)
+    return Filter(name, or_(*(column.ilike(pattern, escape="\\") for column in columns)), _pattern)
 
 
-def since(column: InstrumentedAttribute[Any], name: str) -> Filter:
-    return Filter(column >= bindparam(name, type_=column.type))
+def since(name: str, column: InstrumentedAttribute[Any]) -> Filter:
+    return Filter(name, column >= bindparam(name, type_=column.type))
 
 
-def before(column: InstrumentedAttribute[Any], name: str) -> Filter:
-    return Filter(column < bindparam(name, type_=column.type))
+def before(name: str, column: InstrumentedAttribute[Any]) -> Filter:
+    return Filter(name, column < bindparam(name, type_=column.type))
 
 
 def _pattern(text: str) -> str:

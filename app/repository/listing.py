@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
@@ -25,39 +25,49 @@ DEEP = 500
 
 
 class Listing(Generic[T]):
-    """The lists of `model` as `row` Structs."""
+    """The lists of `model` as `item` Structs."""
 
     def __init__(
         self,
         model: type[Model],
-        row: type[T],
+        item: type[T],
+        query: type[ListQuery],
         *,
-        sortable: Mapping[str, Sortable],
-        order: str,
-        filters: Mapping[str, Filter],
+        sort: Sequence[Sortable],
+        filters: Sequence[Filter] = (),
+        order: str = "id",
     ) -> None:
-        """`order` is the sort where the query has none; a filter is named like its parameter."""
+        """A list can be sorted by the id and by `sort`, whose names are its columns' or labels'; `order` is the sort
+        where a query has none. There is one filter for each field of `query`. Raises: TypeError."""
+        names = [one.name for one in filters]
+        fields = [name for name in query.__struct_fields__ if name not in ListQuery.__struct_fields__]
+        if sorted(names) != sorted(fields):
+            raise TypeError(f"{query.__name__} has the fields {sorted(fields)}, but the filters are {sorted(names)}")
         self._model = model
         model.metadata.tables[str(model.__tablename__)].info["counted"] = True
-        self._row = row
-        self._sortable = sortable
+        self._item = item
+        self._sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
         self._order = order
-        self._filters = filters
+        self._filters = {one.name: one for one in filters}
         self._rendered = lru_cache(512)(self._render)
         self._sorts = lru_cache(512)(self._parse_sort)
+        self._sorts(order)
+
+    async def select(self, reader: Reader, query: ListQuery) -> Page[T] | CursorPage[T]:
+        """The page that a query asks for, or what is after its cursor. Raises: Invalid."""
+        return await (self.page(reader, query) if query.by_page else self.after(reader, query))
 
     async def page(self, reader: Reader, query: ListQuery) -> Page[T]:
         """One page and the total, from one snapshot. Raises: Invalid."""
         records = await reader.records(*self.prepare(query))
-        row = self._row
-        items = [row(*record[1:]) for record in records if record[1] is not None]
+        items = [self._item(*record[1:]) for record in records if record[1] is not None]
         return make_page(items, total=records[0][0], query=query)
 
     async def after(self, reader: Reader, query: ListQuery) -> CursorPage[T]:
         """The rows after the cursor. Costs the same wherever it points. Raises: Invalid."""
         records = await reader.records(*self.prepare(query))
-        width = len(self._row.__struct_fields__)
-        items = [self._row(*record[:width]) for record in records[: query.size]]
+        width = len(self._item.__struct_fields__)
+        items = [self._item(*record[:width]) for record in records[: query.size]]
         if len(records) <= query.size:
             return CursorPage(items, query.size, None)
         last = tuple(records[query.size - 1])[width:]
@@ -108,7 +118,7 @@ class Listing(Generic[T]):
     def _render(self, kind: str, keys: tuple[tuple[str, bool], ...], filters: tuple[str, ...]) -> Rendered:
         shape = Shape(
             model=self._model,
-            fields=self._row.__struct_fields__,
+            fields=self._item.__struct_fields__,
             keys=tuple((name, self._sortable[name], down) for name, down in keys),
             conditions=tuple(self._filters[name].condition for name in filters),
         )

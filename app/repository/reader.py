@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
 from asyncpg import InterfaceError, PostgresError
@@ -16,8 +16,6 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from app.database.pool import Pool
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 _dialect = dialect()  # type: ignore[no-untyped-call]
 
@@ -33,20 +31,6 @@ def render(statement: Select[*tuple[Any, ...]]) -> Rendered:
     """Compile a SELECT for asyncpg, once and for all."""
     compiled = statement.compile(dialect=_dialect, compile_kwargs={"render_postcompile": True})
     return Rendered(str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup or ()))
-
-
-class Read(Generic[T]):
-    """A SELECT whose columns are the fields of `row`, in their order."""
-
-    __slots__ = ("rendered", "row")
-
-    def __init__(self, row: type[T], statement: Select[*tuple[Any, ...]]) -> None:
-        """Raises: TypeError when the columns are not the fields."""
-        columns, fields = tuple(statement.selected_columns.keys()), row.__struct_fields__
-        if columns != fields:
-            raise TypeError(f"{row.__name__} has the fields {fields}, the statement the columns {columns}")
-        self.row = row
-        self.rendered = render(statement)
 
 
 class Reader:
@@ -65,11 +49,6 @@ class Reader:
             if statement_timeout is None
             else f"BEGIN READ ONLY; SET LOCAL statement_timeout = {int(statement_timeout * 1000)}"
         )
-
-    async def first(self, read: Read[T], **values: Any) -> T | None:
-        """The first row, if there is one. Raises: what asyncpg and the pool raise."""
-        records = await self.records(read.rendered, values)
-        return read.row(*records[0]) if records else None
 
     async def records(self, read: Rendered, values: Mapping[str, Any]) -> list[Any]:
         """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""

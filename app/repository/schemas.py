@@ -57,6 +57,13 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         return min((self.number - 1) * self.size, LARGEST_BIGINT // 2)
 
 
+class Stored(Struct, Generic[T], frozen=True):
+    """An item and the version that its ETag names."""
+
+    item: T
+    version: int
+
+
 class Page(Struct, Generic[T], frozen=True):
     items: list[T]
     total: int

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Controller, Request, delete, get, patch, post
-from litestar.di import NamedDependency, Provide
+from litestar import Controller, delete, get, patch, post
 from litestar.params import JSONBody
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.http.dependencies import AnyRequest, Reader, Transaction
 from app.http.dto import check_array
-from app.http.etags import expected_versions, is_fresh
+from app.http.etags import expected_versions
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
-from app.http.responses import PRIVATE, JsonResponse, created, listed, not_modified, versioned
-from app.repository.reader import Reader
+from app.http.responses import JsonResponse, changed, created, found, listed
 from app.repository.schemas import CursorPage, Page
-from app.resources.developers.repository import DeveloperReads, DeveloperRepository
+from app.resources.developers.repository import DeveloperRepository, developers
 from app.resources.developers.schemas import (
     BulkCreated,
     DeveloperBulk,
@@ -31,22 +27,14 @@ BULK_BODY_LIMIT = 8 * 1024 * 1024
 """Bytes."""
 
 
-async def provide_developers(transaction: NamedDependency[AsyncSession]) -> DeveloperRepository:
-    return DeveloperRepository(session=transaction)
-
-
 class DeveloperController(Controller):
     path = "/developers"
     tags = ["Developers"]
-    dependencies = {"developers": Provide(provide_developers)}
 
     @post(responses=problems(400, 409, 413, 415, 422, 503))
-    async def create(
-        self, data: JSONBody[DeveloperCreate], developers: NamedDependency[DeveloperRepository]
-    ) -> JsonResponse[DeveloperRead]:
+    async def create(self, data: JSONBody[DeveloperCreate], transaction: Transaction) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
-        developer = await developers.create(data)
-        return created(developer.public(), developer.version, f"/developers/{developer.id}")
+        return created(await DeveloperRepository(session=transaction).create(data), self.path)
 
     @post(
         "/bulk",
@@ -54,30 +42,23 @@ class DeveloperController(Controller):
         request_max_body_size=BULK_BODY_LIMIT,
         before_request=check_array,
     )
-    async def create_many(
-        self, data: JSONBody[DeveloperBulk], developers: NamedDependency[DeveloperRepository]
-    ) -> JsonResponse[BulkCreated]:
+    async def create_many(self, data: JSONBody[DeveloperBulk], transaction: Transaction) -> JsonResponse[BulkCreated]:
         """Create up to 10,000 developers, all or none."""
-        return JsonResponse(BulkCreated(await developers.create_many(data)), status_code=201)
+        count = await DeveloperRepository(session=transaction).create_many(data)
+        return JsonResponse(BulkCreated(count), status_code=201)
 
     @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
     async def list_developers(
-        self, request: Request[Any, Any, Any], reader: NamedDependency[Reader]
+        self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
         """List developers by page, or by cursor when `cursor` is given."""
         query = parse_query(DeveloperQuery, request.scope["query_string"])
-        result = await (DeveloperReads(reader).page(query) if query.by_page else DeveloperReads(reader).after(query))
-        return listed(result, request)
+        return listed(await developers.select(reader, query), request)
 
     @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
-    async def read(
-        self, request: Request[Any, Any, Any], developer_id: RowId, reader: NamedDependency[Reader]
-    ) -> JsonResponse[DeveloperRead]:
+    async def read(self, request: AnyRequest, developer_id: RowId, reader: Reader) -> JsonResponse[DeveloperRead]:
         """Read a developer."""
-        developer = await DeveloperReads(reader).get_by_id(developer_id)
-        if is_fresh(request, developer.version):
-            return not_modified(developer.version)
-        return versioned(developer.public(), developer.version, PRIVATE)
+        return found(await developers.get(reader, developer_id), request)
 
     @patch(
         "/{developer_id:str}",
@@ -85,19 +66,13 @@ class DeveloperController(Controller):
         operation_class=ConditionalChange,
     )
     async def update(
-        self,
-        request: Request[Any, Any, Any],
-        developer_id: RowId,
-        data: JSONBody[DeveloperUpdate],
-        developers: NamedDependency[DeveloperRepository],
+        self, request: AnyRequest, developer_id: RowId, data: JSONBody[DeveloperUpdate], transaction: Transaction
     ) -> JsonResponse[DeveloperRead]:
         """Change a developer's name, address or specialty."""
-        developer = await developers.change(developer_id, data, expected=expected_versions(request))
-        return versioned(developer.public(), developer.version)
+        expected = expected_versions(request)
+        return changed(await DeveloperRepository(session=transaction).change(developer_id, data, expected))
 
     @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
-    async def remove(
-        self, request: Request[Any, Any, Any], developer_id: RowId, developers: NamedDependency[DeveloperRepository]
-    ) -> None:
+    async def remove(self, request: AnyRequest, developer_id: RowId, transaction: Transaction) -> None:
         """Delete a developer."""
-        await developers.remove(developer_id, expected=expected_versions(request))
+        await DeveloperRepository(session=transaction).remove(developer_id, expected_versions(request))

@@ -41,20 +41,6 @@ class DeveloperRead(Item, frozen=True):
     created_at: datetime
 
 
-class DeveloperRow(Struct, frozen=True):
-    """A developer and the version that its ETag names."""
-
-    id: int
-    name: str
-    email: str
-    specialty: str
-    created_at: datetime
-    version: int
-
-    def public(self) -> DeveloperRead:
-        return DeveloperRead(self.id, self.name, self.email, self.specialty, self.created_at)
-
-
 class DeveloperQuery(ListQuery):
     specialty: Annotated[Specialty, Meta(description="Exactly this specialty")] | UnsetType = UNSET
     email: Address | UnsetType = UNSET

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from app.repository.schemas import Body, Item, ListQuery
 from app.validation.fields import Address, Before, Email, Name, Password, Search, Since
@@ -40,18 +40,6 @@ class UserUpdate(Body):
 class UserRead(Item, frozen=True):
     name: str
     email: str
-
-
-class UserRow(Struct, frozen=True):
-    """A user and the version that its ETag names."""
-
-    id: int
-    name: str
-    email: str
-    version: int
-
-    def public(self) -> UserRead:
-        return UserRead(self.id, self.name, self.email)
 
 
 class UserQuery(ListQuery):
