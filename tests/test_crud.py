@@ -1,0 +1,58 @@
+"""CRUD: what is said of a resource is checked when the service starts."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args, get_origin
+
+import msgspec
+import pytest
+from msgspec import UNSET, UnsetType
+
+from app.repository.crud import Collection
+from app.repository.filters import Filter, exactly
+from app.repository.schemas import Item, ListQuery
+from app.resources.developers.model import Developer
+from app.resources.developers.repository import DeveloperRepository
+from app.resources.users.model import User
+from app.resources.users.repository import UserRepository
+
+
+class ByName(ListQuery):
+    name: str | UnsetType = UNSET
+
+
+class Named(Item, frozen=True):
+    name: str
+
+
+class Aged(Item, frozen=True):
+    age: int
+
+
+@pytest.mark.parametrize(
+    "filters", [[], [exactly("name", User.name), exactly("email", User.email)], [exactly("name", User.name)] * 2]
+)
+def test_a_query_has_one_filter_for_each_field(filters: list[Filter]) -> None:
+    with pytest.raises(TypeError, match="ByName has the fields"):
+        Collection(User, Named, ByName, sort=[], filters=filters)
+
+
+def test_an_item_has_fields_that_are_columns() -> None:
+    with pytest.raises(AttributeError, match="age"):
+        Collection(User, Aged, ListQuery, sort=[])
+
+
+@pytest.mark.parametrize("repository", [UserRepository, DeveloperRepository])
+def test_the_fields_of_an_item_have_the_types_of_their_columns(
+    repository: type[UserRepository | DeveloperRepository],
+) -> None:
+    columns = (User if repository is UserRepository else Developer).__table__.c
+
+    for field in msgspec.structs.fields(repository.item_type):
+        kinds = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in _members(field.type)}
+        nullable = {type(None)} if columns[field.name].nullable else set()
+        assert kinds == {columns[field.name].type.python_type} | nullable, field.name
+
+
+def _members(kind: object) -> tuple[object, ...]:
+    return (kind,) if isinstance(kind, type) or get_origin(kind) is Annotated else get_args(kind)
