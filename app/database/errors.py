@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from asyncpg import InterfaceError, InternalClientError, InvalidCachedStatementError, PostgresError
+from sqlalchemy import Constraint, Index
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.problems import Conflict, EmailTaken, FieldError, Invalid, Problem, Unavailable
+from app.database.model import Model
+from app.problems import Conflict, FieldError, Invalid, Problem, Unavailable
 
 # SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, a role or a database
 # that is not there yet, serialization, resources, operator, system.
@@ -47,10 +49,8 @@ def database_problem(error: BaseException) -> Problem | None:
 
 def _from_sqlstate(error: PostgresError) -> Problem | None:
     state = str(error.sqlstate or "")
-    if state == "23505" and str(getattr(error, "constraint_name", "")).endswith("_email"):
-        return EmailTaken()
     if state in _CONFLICTS:
-        return Conflict()
+        return _problem_of(error)
     if state in _NOT_STORABLE:
         return Invalid([FieldError("holds a character that the database cannot store")])
     if isinstance(error, InvalidCachedStatementError):
@@ -61,6 +61,17 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     if state.startswith(_PASSING):
         return Unavailable()
     return None
+
+
+def _problem_of(error: PostgresError) -> Problem:
+    """What an index or a constraint calls its violation, by the `problem` of its `info`."""
+    table = Model.metadata.tables.get(str(getattr(error, "table_name", "")))
+    rules: list[Index | Constraint] = [*table.indexes, *table.constraints] if table is not None else []
+    for rule in rules:
+        if rule.name == getattr(error, "constraint_name", None) and "problem" in rule.info:
+            problem: Problem = rule.info["problem"]()
+            return problem
+    return Conflict()
 
 
 def root_of(error: BaseException) -> BaseException:

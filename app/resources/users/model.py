@@ -8,6 +8,7 @@ from sqlalchemy import DateTime, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.model import Model
+from app.problems import EmailTaken
 from app.repository.filters import address_key
 
 
@@ -22,7 +23,7 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     __table_args__ = (
         # An address belongs to one account whatever its letter case, and this index decides.
-        Index("ix_users_email", address_key(text("email")), unique=True),
+        Index("ix_users_email", address_key(text("email")), unique=True, info={"problem": EmailTaken}),
         Index("ix_users_name", "name", "id"),
         Index("ix_users_created_at", "created_at", "id"),
     )
