@@ -81,11 +81,12 @@ def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Say what was raised and where, without its text: {"exception": class, "frames": innermost last}."""
+    """Say what was raised and where, and of what it came, without its text; the innermost frame is the last."""
     frames = []
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    return {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:]}
+    cause = {} if error.__cause__ is None else {"cause": describe(error.__cause__)}
+    return {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:], **cause}

@@ -7,12 +7,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import UNSET
-from sqlalchemy import BigInteger, bindparam, select
+from sqlalchemy import select
 
 from app.database.model import Model
 from app.problems import Missing, PreconditionFailed
 from app.repository.listing import Listing
-from app.repository.reader import Reader, render
+from app.repository.reader import Reader, by_key
 from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
@@ -25,15 +25,14 @@ class Collection(Listing[I]):
     def __init__(self, model: type[Model], item: type[I], *arguments: Any, **options: Any) -> None:
         super().__init__(model, item, *arguments, **options)
         columns = [getattr(model, name) for name in item.__struct_fields__]
-        by_id = select(*columns, model.version).where(model.id == bindparam("id", type_=BigInteger))
-        self._by_id = render(by_id)
+        self._by_id = by_key(select(*columns, model.version), model.id)
 
     async def get(self, reader: Reader, item_id: int) -> Stored[I]:
         """One item. Raises: Missing."""
-        records = await reader.records(self._by_id, {"id": item_id}) if 0 < item_id <= LARGEST_BIGINT else ()
-        if not records:
+        record = await reader.find(self._by_id, item_id) if 0 < item_id <= LARGEST_BIGINT else None
+        if record is None:
             raise Missing(self._model.__name__)
-        *values, version = records[0]
+        *values, version = record
         return Stored(self._item(*values), version)
 
 

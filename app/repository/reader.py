@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 import msgspec
 from asyncpg import InterfaceError, PostgresError
-from sqlalchemy import Select
+from sqlalchemy import Select, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
 from app.database.pool import Pool
+from app.repository.lookups import Lookups
 
 _dialect = dialect()  # type: ignore[no-untyped-call]
 
@@ -33,6 +37,23 @@ def render(statement: Select[*tuple[Any, ...]]) -> Rendered:
     return Rendered(str(compiled), tuple((name, compiled.params[name]) for name in compiled.positiontup or ()))
 
 
+class Lookup(msgspec.Struct, frozen=True, eq=False):
+    """How a row is found by its key: alone, and among others."""
+
+    one: Rendered
+    many: Rendered
+    place: int
+    """Of the key among the columns."""
+
+
+def by_key(statement: Select[*tuple[Any, ...]], key: InstrumentedAttribute[Any]) -> Lookup:
+    """Look rows up by a column that the statement selects. Raises: ValueError."""
+    place = statement.selected_columns.keys().index(key.key)
+    one = statement.where(key == bindparam("key", type_=key.type))
+    many = statement.where(key == any_(bindparam("keys", type_=ARRAY(key.type))))
+    return Lookup(render(one), render(many), place)
+
+
 class Reader:
     """Runs SELECTs that stand alone: outside any transaction, on connections of SQLAlchemy's pool.
 
@@ -43,12 +64,25 @@ class Reader:
         """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
         transaction of its own that sets it, as a pooler in transaction mode needs."""
         self._engine = engine
+        self._lookups: dict[Lookup, Lookups] = {}
         self._limit = limit
         self._begin = (
             None
             if statement_timeout is None
             else f"BEGIN READ ONLY; SET LOCAL statement_timeout = {int(statement_timeout * 1000)}"
         )
+
+    async def find(self, lookup: Lookup, key: Any) -> Any | None:
+        """The record of a key, if there is one. Raises: SharedFailure."""
+        lookups = self._lookups.get(lookup)
+        if lookups is None:
+            lookups = self._lookups[lookup] = Lookups(partial(self._look_up, lookup))
+        return await lookups.find(key)
+
+    async def _look_up(self, lookup: Lookup, keys: list[Any]) -> dict[Any, Any]:
+        alone = len(keys) == 1
+        read, values = (lookup.one, {"key": keys[0]}) if alone else (lookup.many, {"keys": keys})
+        return {record[lookup.place]: record for record in await self.records(read, values)}
 
     async def records(self, read: Rendered, values: Mapping[str, Any]) -> list[Any]:
         """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""

@@ -173,7 +173,7 @@ async def test_a_full_pool_is_503_and_neither_alive_nor_bounds_suffer(postgres: 
         await client.post("/users", json=ada(1))
         async with locked.transaction():
             await locked.execute("LOCK TABLE users")
-            holders = [asyncio.create_task(client.get("/users/1")) for _ in range(3)]
+            holders = [asyncio.create_task(client.get(f"/users?size={size}")) for size in (1, 2, 3)]
             await postgres.until("SELECT FROM pg_stat_activity WHERE wait_event = 'relation'", 3, within=2.5)
 
             answers = await timed_all(one_of_each(client))
