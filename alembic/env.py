@@ -25,6 +25,7 @@ from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
 
 _TRIES = 4
+FAILURES = (DBAPIError, PostgresError, InterfaceError, InternalClientError, OSError)
 
 
 class Steps:
@@ -107,7 +108,7 @@ def main() -> None:
     with patient(engine) as asked:
         try:
             asyncio.run(migrate_online(engine))
-        except (DBAPIError, PostgresError, InterfaceError, InternalClientError, OSError) as error:
+        except (*FAILURES, engine.dialect.loaded_dbapi.Error) as error:
             raise failure(error, asked, steps.running) from error
 
 

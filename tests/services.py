@@ -79,7 +79,9 @@ class Service:
         found = []
         for process in psutil.process_iter(["name"]):
             with suppress(psutil.Error):
-                if process.info["name"].startswith("postgres") and process.cwd() == str(self.data_dir / "data"):
+                if process.info["name"].startswith("postgres") and process.cwd() == str(
+                    (self.data_dir / "data").resolve()
+                ):
                     found.append(process)
         return found
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 from functools import partial
 
+import msgspec
 import pytest
 
 from tests.databases import empty_database
@@ -47,3 +48,27 @@ async def test_without_a_terminal_an_upgrade_prints_json_and_the_second_time_not
 
     assert {json.loads(line)["event"].split()[0] for line in first.splitlines()} == {"Running"}
     assert again == ""
+
+
+@pytest.mark.parametrize(
+    "command", [("litestar", "database", "upgrade", "--no-prompt"), ("alembic", "upgrade", "head")]
+)
+async def test_a_database_that_is_not_there_is_one_line(command: tuple[str, ...]) -> None:
+    async with empty_database() as url:
+        gone = msgspec.structs.replace(url, url=url.url.set(database="no_such_database"))
+
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            await run(*command, url=gone)
+
+    assert failed.value.returncode == 1
+    assert failed.value.output.startswith("Error: Cannot use the database no_such_database")
+    assert failed.value.output.endswith('database "no_such_database" does not exist (3D000)\n')
+
+
+async def test_a_recount_before_the_first_upgrade_says_what_to_do() -> None:
+    async with empty_database() as url:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            await run("litestar", "database", "recount", url=url)
+
+    told = "Error: The tables are not there yet: run `litestar database upgrade --no-prompt`\n"
+    assert (failed.value.returncode, failed.value.output) == (1, told)

@@ -22,7 +22,12 @@ from tests.test_counts import run
 from tests.test_users import sign_up
 
 TURKISH = "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'"
-SPELLINGS = [("info@example.com", "INFO@Example.com"), ("élan@example.com", "ÉLAN@example.com")]
+SPELLINGS = [
+    ("info@example.com", "INFO@Example.com"),
+    ("élan@example.com", "ÉLAN@example.com"),
+    ("\u03b1\u03c2@example.com", "\u0391\u03a3@example.com"),  # a final sigma
+    ("\u01f0@example.com", "J\u030c@example.com"),  # one letter in small, a letter and its accent in capitals
+]
 
 
 @pytest.fixture(params=["embedded", "C", "Turkish"])
@@ -46,7 +51,7 @@ async def there(somewhere: DatabaseUrl) -> AsyncIterator[httpx.AsyncClient]:
 async def test_an_address_belongs_to_one_account(there: httpx.AsyncClient) -> None:
     taken = [(await sign_up(there, email=email)).status_code for pair in SPELLINGS for email in pair]
 
-    assert taken == [201, 409, 201, 409]
+    assert taken == [201, 409] * len(SPELLINGS)
 
 
 async def test_it_is_found_in_any_spelling(there: httpx.AsyncClient) -> None:
@@ -77,7 +82,7 @@ async def test_an_import_knows_who_is_there(there: httpx.AsyncClient, somewhere:
     )
 
     stored = (await there.get("/developers")).json()["items"]
-    assert [developer["name"] for developer in stored] == ["m" if choice == "update" else "n"] * 2
+    assert [developer["name"] for developer in stored] == ["m" if choice == "update" else "n"] * len(SPELLINGS)
 
 
 async def test_addresses_that_become_one_are_refused_with_their_rows(contrib: DatabaseUrl) -> None:

@@ -128,6 +128,7 @@ async def test_the_pool_and_the_hashes_under_way_are_shown(database: DatabaseUrl
 
 def test_a_worker_that_is_killed_keeps_its_counts_and_loses_its_gauges() -> None:
     with TemporaryDirectory(prefix="metrics-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
         service = Service(Path(folder) / ".postgres", "--workers=2", "--respawn-interval=0.1")
         try:
             processes = service.wait_until_ready().process.children(recursive=True)

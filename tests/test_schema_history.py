@@ -138,7 +138,7 @@ async def test_the_history_follows_upgrades_downgrades_and_stamps(migrated: Data
         seen.append(await rows(migrated, HISTORY))
 
     revisions = list(ScriptDirectory(str(ROOT / "alembic")).walk_revisions())[::-1]
-    old = [(one.revision, None) for one in revisions]
+    old = [(one.revision, getattr(one.module, "needs", None)) for one in revisions]
     expanded = [*old, ("expand", None)]
     contracted = [*expanded, ("contract", "expand")]
     assert seen == [contracted, expanded, old[:2], contracted, []]

@@ -33,6 +33,8 @@ UNREADABLE = {
     "A\x1b[2Jda": CONTROL,
     "A\x7fda": CONTROL,
     "A\x85da": CONTROL,
+    "\x1fAda": CONTROL,
+    "Ada\x85": CONTROL,
     "A\u2028da": CONTROL,
     "A\u202eda": TURNED,
     "\u202dAda\u202c": TURNED,
@@ -215,3 +217,10 @@ def test_a_normal_address_is_its_own_normal_form(local: str, domain: str) -> Non
         return
 
     assert normal_email(once) == once == normalize("NFC", once)
+
+
+@pytest.mark.parametrize("unseen", ["a\ufe0f", "a\u034fb", "a\u115f", "\u3164", "\u2800"])
+async def test_an_address_holds_nothing_that_cannot_be_seen(client: httpx.AsyncClient, unseen: str) -> None:
+    refused = await client.post("/users", json={**ADA, "email": f"{unseen}@example.com"})
+
+    assert problem_of(refused) == invalid({"pointer": "/email", "detail": "not a valid email address"})

@@ -3,7 +3,8 @@
 Whatever writes moves the version then: SQLAlchemy, Core, a foreign key that sets null, psql. It is a bigint of
 microseconds, so that no ETag comes again: not for a new row with an old id, and not after a backup was restored.
 
-Rewrites both tables, under a lock that keeps everybody else out meanwhile.
+Rewrites both tables, under a lock that keeps everybody else out meanwhile. Code from before binds versions as
+integers of four bytes, and could not write any more.
 
 Revision ID: 20261125_versions
 Revises: 20261125_addresses
@@ -17,6 +18,7 @@ revision = "20261125_versions"
 down_revision = "20261125_addresses"
 branch_labels = None
 depends_on = None
+needs = revision
 
 NEW_VERSION = """
 CREATE FUNCTION new_version() RETURNS bigint LANGUAGE sql VOLATILE AS $$

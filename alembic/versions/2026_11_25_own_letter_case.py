@@ -2,8 +2,9 @@
 
 A database in the locale C does not know that É and é are one letter, a Turkish one holds I and i for two. So the
 function that makes the key of an address names its collation: Unicode's own rules, from the first of these that the
-server has. While the indexes are built writes wait, for about two seconds a million rows; reads go on. An older version
-of the service goes on as well, but its `import --on-conflict update` does not find the index any more.
+server has. The small sigma is one letter at the end of a word, too, and what `lower` takes apart is put together again.
+While the indexes are built writes wait, for about two seconds a million rows; reads go on. Code from before would not
+find the index for its `import --on-conflict update`.
 
 Revision ID: 20261125_addresses
 Revises: 20261125_counts
@@ -17,6 +18,7 @@ revision = "20261125_addresses"
 down_revision = "20261125_counts"
 branch_labels = None
 depends_on = None
+needs = revision
 
 ADDRESS_KEY = """
 DO $$
@@ -24,7 +26,7 @@ DECLARE
     known text[] := ARRAY['pg_unicode_fast', 'und-x-icu', 'pg_c_utf8', 'C.utf8', 'C.UTF-8'];
     chosen text := (SELECT collname FROM pg_collation
         WHERE collname = ANY (known) AND collnamespace = 'pg_catalog'::regnamespace
-        AND collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding())) AND getdatabaseencoding() <> 'SQL_ASCII'
+        AND collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding())) AND getdatabaseencoding() = 'UTF8'
         ORDER BY array_position(known, collname::text) LIMIT 1);
 BEGIN
     IF chosen IS NULL THEN
@@ -32,7 +34,7 @@ BEGIN
             'the database must be in UTF8, on a server with ICU or of version 17 or later';
     END IF;
     EXECUTE format('CREATE FUNCTION address_key(address text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE'
-        ' RETURN lower(address COLLATE %I)', chosen);
+        ' RETURN normalize(translate(lower(address COLLATE %I), ''\u03c2'', ''\u03c3''), NFC)', chosen);
 END
 $$
 """

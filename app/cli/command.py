@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.exceptions import RepositoryError
-from asyncpg import UndefinedTableError
+from asyncpg import UndefinedFunctionError, UndefinedTableError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
@@ -76,7 +76,7 @@ class Work:
 
 def in_a_line(error: Exception) -> str | None:
     """What a person is told of an error; None of a defect, which stays as it is, trace and all."""
-    if isinstance(root_of(error), UndefinedTableError):
+    if isinstance(root_of(error), UndefinedTableError | UndefinedFunctionError):
         return "The tables are not there yet: run `litestar database upgrade --no-prompt`"
     problem = to_problem(error)
     if isinstance(error, BrokenPipeError) or problem.status == Problem.status:

@@ -9,7 +9,7 @@ import structlog
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError, to_tuple
-from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Table, Text, inspect, select
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, Table, Text, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
@@ -52,6 +52,8 @@ class History:
         needs = _needs(ctx, heads)
         if not self._kept:
             ctx.execute(CreateTable(HISTORY, if_not_exists=True))
+            # Whoever serves asks it whether the schema will do, and its names are no secret.
+            ctx.execute(text(f"GRANT SELECT ON {HISTORY.name} TO PUBLIC"))
         if new := [{"revision": one, "needs": needs[one]} for one in needs if one not in self._kept]:
             ctx.execute(insert(HISTORY).values(new).on_conflict_do_nothing())
         self._kept = needs

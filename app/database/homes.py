@@ -31,13 +31,18 @@ def settle(data_dir: Path) -> Path:
         if not home.exists():
             home.parent.mkdir(parents=True, exist_ok=True)
             home.mkdir(exist_ok=True) if _is_reachable(home) else _settle_elsewhere(home)
-        elif any(home.iterdir()) and not (home / "users").is_file():
+        elif any(home.iterdir()) and not _is_ours(home / "users"):
             raise ServerError(f"{home} holds something else: let EMBEDDED_DATA_DIR name a folder that is new or empty")
         elif not _is_reachable(home):
             raise ServerError(f"`nobody`, as whom root runs PostgreSQL, cannot reach {home}: move it, or remove it")
     except OSError as error:
         raise ServerError(f"{error.filename}: {error.strerror}") from error
     return home.resolve()
+
+
+def _is_ours(lock: Path) -> bool:
+    """A server's folder is known by an empty file, which those who use it lock."""
+    return lock.is_file() and not lock.stat().st_size
 
 
 def can_run(program: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
@@ -12,7 +12,7 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
 from app.database.connector import LOST
-from app.database.pool import is_fresh
+from app.database.pool import Pool
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 
@@ -24,9 +24,14 @@ def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl)
     """Attach what the pool should do besides pooling."""
     silences = 0
 
+    def pool() -> Pool:
+        return cast("Pool", engine.sync_engine.pool)
+
     @event.listens_for(engine.sync_engine, "checkin")
-    def mark_used(_connection: Any, record: Any) -> None:
-        record.info["used_at"] = time.monotonic()
+    def mark_used(connection: Any, record: Any) -> None:
+        record.info["used_at"] = now = time.monotonic()
+        if connection is not None and not connection.driver_connection.is_closed():
+            pool().answered_at = now
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ping(connection: Any, record: Any, _lent: Any) -> None:
@@ -38,7 +43,7 @@ def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl)
         if driver.is_closed():
             # A new one that is closed already is not worth another try.
             raise DisconnectionError if "used_at" in record.info else ConnectionResetError
-        if settings.db_pool_pre_ping and not is_fresh(record):
+        if settings.db_pool_pre_ping and not pool().is_fresh(record):
             try:
                 await_only(driver.execute("SELECT 1", timeout=PING_TIMEOUT))
             except LOST as error:

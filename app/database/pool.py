@@ -46,6 +46,15 @@ class Pool(AsyncAdaptedQueuePool):
 
     waiting = 0
     """How many callers are in the queue for a connection."""
+    lost_at = 0.0
+    """When a connection was lost under a statement: those that have rested since are asked before they are used."""
+    answered_at = 0.0
+    """When a connection came back alive."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether callers wait for a database that does answer others."""
+        return self.waiting > 0 and self.answered_at > time.monotonic() - FRESH
 
     def acquire_nowait(self) -> PoolProxiedConnection | None:
         """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
@@ -63,7 +72,7 @@ class Pool(AsyncAdaptedQueuePool):
 
     def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection
-        if driver is None or driver.is_closed() or not is_fresh(record) or record._is_hard_or_soft_invalidated():
+        if driver is None or driver.is_closed() or not self.is_fresh(record) or record._is_hard_or_soft_invalidated():
             return False
         return self._recycle < 0 or time.time() - record.starttime < self._recycle - 1
 
@@ -106,8 +115,7 @@ class Pool(AsyncAdaptedQueuePool):
         else:
             super()._do_return_conn(record)
 
-
-def is_fresh(record: Any) -> bool:
-    """Whether a connection is new or was used a moment ago."""
-    used_at = record.info.get("used_at")
-    return used_at is None or used_at > time.monotonic() - FRESH
+    def is_fresh(self, record: Any) -> bool:
+        """Whether a connection is new, or was used a moment ago and since the last one was lost."""
+        used_at = record.info.get("used_at")
+        return used_at is None or used_at > max(time.monotonic() - FRESH, self.lost_at)

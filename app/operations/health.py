@@ -48,8 +48,10 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._check_schema()
-        except PoolTimeout as error:
-            raise Unavailable from error
+        except (TimeoutError, PoolTimeout) as error:
+            # Under load a place in the pool may take longer, and then all replicas would be taken out together.
+            if not self._reader.is_busy:
+                raise Unavailable from error
 
     async def _check_schema(self) -> None:
         """A newer schema will do, unless a migration says that it needs newer code."""

@@ -147,7 +147,7 @@ def _key(name: str, labels: dict[str, str]) -> str:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # Its number may be somebody else's by now.
         return False
     return True
 

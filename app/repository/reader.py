@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 import msgspec
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import Select, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
+from app.database.connector import LOST
 from app.database.pool import Pool
 from app.repository.lookups import Lookups
 
@@ -91,7 +92,7 @@ class Reader:
             self._engine.sync_engine.logger.info(read.sql)
         deadline = asyncio.get_running_loop().time() + self._limit
         # The driver bounds a statement by itself; a timer is for whoever has to wait, or has several to run.
-        pool = cast("Pool", self._engine.sync_engine.pool)
+        pool = self._pool
         if self._begin is None and (idle := pool.acquire_nowait()) is not None:
             with suppress(_Lost):
                 return await self._fetch(idle, read.sql, arguments)
@@ -100,6 +101,15 @@ class Reader:
                 return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
             except _Lost:
                 return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
+
+    @property
+    def _pool(self) -> Pool:
+        return cast("Pool", self._engine.sync_engine.pool)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether reads wait for a database that does answer others."""
+        return self._pool.is_busy
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection
@@ -117,7 +127,9 @@ class Reader:
             # values of what it has parsed, and hold its locks; inside BEGIN there is no way back.
             if lost or self._begin or not getattr(error, "severity", None):
                 lent.invalidate()
-            if lost and isinstance(error, PostgresError | InterfaceError | OSError):
+            if lost and isinstance(error, LOST):
+                # Others may be lost as well, and must not be taken for the repeat unasked.
+                self._pool.lost_at = time.monotonic()
                 raise _Lost from error
             raise
         finally:

@@ -9,6 +9,8 @@ from typing import Annotated
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from msgspec import Meta
 
+from app.validation.texts import has_unseen
+
 _SPECIAL_USE = "|".join(sorted({domain.rpartition(".")[2] for domain in SPECIAL_USE_DOMAIN_NAMES}))
 is_plain_email = re.compile(
     r"(?=[^@]{1,64}+@[^@]{1,60}+\Z)"
@@ -32,6 +34,8 @@ def normal_email(text: str) -> str:
     except EmailNotValidError:
         raise ValueError("not a valid email address") from None
     local, _, domain = text.rpartition("@")
+    if has_unseen(local):
+        raise ValueError("not a valid email address")
     return f"{_spelt(local, found.local_part)}@{_spelt(domain, found.domain)}"
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from unicodedata import is_normalized, normalize
 
+_BLANKS = (
+    " \t\n\v\f\r\xa0\u1680\u2000\u2001\u2002\u2003"
+    "\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What is taken off at both ends: not the control characters that Python counts among them."""
 _LONGEST = 1_000
 """Characters, more than any column takes. Ordering the accents of a longer text could take minutes."""
 
@@ -18,6 +23,7 @@ _UNSEEN = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+has_unseen = re.compile(f"[{_UNSEEN}]").search
 _is_visible = re.compile(rf"[^\s{_UNSEEN}]").search
 
 
@@ -34,7 +40,7 @@ def storable(text: str) -> str:
 
 def readable(text: str) -> str:
     """The text without blanks around it, in NFC. Raises: ValueError where a reader would not see what it holds."""
-    text = storable(text).strip()
+    text = storable(text).strip(_BLANKS)
     if text.isascii() and text.isprintable():
         return text
     if _has_control(text):

@@ -243,3 +243,39 @@ async def test_one_slow_answer_does_not_cost_the_other_connections(postgres: Pri
 
     assert {answer.status_code for answer in [slow, *after]} == {200}
     assert len(before - kept) == 1
+
+
+async def test_reads_do_not_notice_that_all_connections_are_ended(postgres: PrivatePostgres) -> None:
+    everybody = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'litestar-users'"
+    async with service_in_process(postgres.text) as client:
+        await client.post("/users", json=ada(1))
+
+        answers: list[httpx.Response] = []
+        for _ in range(20):
+            paths = ["/users/1" if number % 2 else f"/users?size={number + 1}" for number in range(12)]
+            answers += await asyncio.gather(*map(client.get, paths))
+            ending = asyncio.create_task(postgres.fetch(everybody))
+            answers += await asyncio.gather(*map(client.get, paths))
+            await ending
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_load_alone_is_no_reason_to_be_sent_no_requests(postgres: PrivatePostgres) -> None:
+    slow = """
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON developers FOR EACH ROW EXECUTE FUNCTION slow()
+    """
+    await postgres.execute(slow)
+    async with service_in_process(postgres.text, db_pool_size=1, db_max_overflow=0) as client:
+        bodies = [{"name": "D", "email": f"d{n}@example.com", "specialty": "load"} for n in range(12)]
+        writing = asyncio.create_task(timed_all([client.post("/developers", json=body) for body in bodies]))
+        await asyncio.sleep(0.3)
+
+        ready, seconds = await timed(client.get("/health/ready"))
+
+        written = await writing
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+    assert 0.9 < seconds < 2
+    assert {answer.status_code for answer, _ in written} == {201}
