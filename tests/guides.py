@@ -61,10 +61,12 @@ def edit(text: str, difference: str) -> str:
 
 def check(copy: Path, *command: str, seconds: float = 100) -> None:
     """Run a command in the copy, on the server of this run. Raises: AssertionError, where it fails."""
+    programs = Path(sys.executable).parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        [Path(sys.executable).with_name(command[0]), *command[1:]],
+        [programs / command[0], *command[1:]],
         cwd=copy,
-        env={**os.environ, "TEST_DATABASE_URL": _server(), "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "PATH": path, "TEST_DATABASE_URL": _server(), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         timeout=seconds,

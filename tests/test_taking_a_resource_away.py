@@ -26,6 +26,7 @@ def test_developers_can_be_taken_away(tmp_path: Path) -> None:
     check(copy, "ruff", "check", ".")
     check(copy, "ruff", "format", "--check", ".")
     check(copy, "lint-imports")
+    check(copy, "python", ".ci/sql.py")
     check(copy, "pytest", "-n0", "-q", "--collect-only", "tests")
     check(copy, "pytest", "-n0", "-q", *(f"tests/{name}" for name in FAST))
     check(copy, "pytest", "-n0", "-q", "tests/test_migrations.py", "-k", f"embedded and ({MIGRATED})")
