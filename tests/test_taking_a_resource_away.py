@@ -10,7 +10,7 @@ from app.database.engine import ROOT
 from tests.guides import check, copy_to, follow
 
 GUIDE = (ROOT / "docs/make-it-yours.md").read_text()
-FAST = ("test_docs.py", "test_readme.py", "test_crud.py", "test_users.py", "test_lists.py", "test_names.py")
+FAST = ("test_docs.py", "test_readme.py", "test_crud.py", "test_users.py", "test_names.py")
 MIGRATED = "test_the_models_say or test_every_migration_goes or test_the_counters_go_back"
 NAMED_STILL = {"CHANGELOG.md", "docs/make-it-yours.md", "tests/test_migrations.py", ".ci/sql.py"}
 
