@@ -10,7 +10,7 @@ from typing import Any, cast
 from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.extensions import litestar as alchemy
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
@@ -36,8 +36,16 @@ from app.operations.server import Serving
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
+from app.resources.developers.records import DEVELOPERS
 from app.resources.users.controller import UserController
+from app.resources.users.records import USERS
 from app.settings import Settings, load_settings
+
+RESOURCES: list[type[Controller]] = [
+    UserController,
+    DeveloperController,
+]
+RECORDS = [USERS, DEVELOPERS]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""
@@ -88,14 +96,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     pool = cast("Pool", config.get_engine().sync_engine.pool)
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
-        route_handlers=[
-            UserController,
-            DeveloperController,
-            HealthController,
-            show_metrics,
-            swagger_ui(),
-        ],
-        plugins=[SQLAlchemyPlugin(_of_litestar(config)), _serving(settings, config, readiness), Commands(config)],
+        route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
+        plugins=[SQLAlchemyPlugin(_plugged(config)), _serving(settings, config, readiness), Commands(config, RECORDS)],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
@@ -109,7 +111,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         exception_handlers={Exception: answer},
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
-        openapi_config=describe_api(),
+        openapi_config=describe_api(*RESOURCES, HealthController),
         lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size), metrics.share],
         on_startup=[settle_garbage],
         # Advanced Alchemy disposes of the engine of a process' first application only.
@@ -133,7 +135,7 @@ def provide(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
 
 
-def _of_litestar(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
+def _plugged(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
     """The same database, as Advanced Alchemy's plugin wants it."""
     return alchemy.SQLAlchemyAsyncConfig(
         engine_instance=config.get_engine(),

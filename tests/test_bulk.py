@@ -13,7 +13,15 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app import create_app
+from app.database_url import DatabaseUrl
+from app.settings import Settings
 from app.validation.fields import is_plain_email
+from tests.clients import client_of
+from tests.databases import empty_database, migrate
+from tests.problems import invalid, problem_of
+from tests.test_letter_case import SPELLINGS, TURKISH
+from tests.test_texts import E_ACUTE, SAME, UNREADABLE
 
 JSON = {"Content-Type": "application/json"}
 
@@ -76,6 +84,60 @@ async def test_addresses_are_compared_as_the_index_does(client: httpx.AsyncClien
     created = await create_many(client, body)
 
     assert (created.status_code, pointers(created)) == (409, ["/2/email"])
+
+
+async def test_letter_case_is_not_a_matter_of_the_locale(contrib: DatabaseUrl) -> None:
+    async with empty_database(contrib, TURKISH) as url:
+        await migrate(url)
+        app = create_app(Settings(database_url=url, log_level="warning"))
+        async with app.lifespan(), client_of(app) as client:
+            created = [
+                await create_many(client, [row for email in pair for row in rows(1, email=email)]) for pair in SPELLINGS
+            ]
+
+    assert [(answer.status_code, pointers(answer)) for answer in created] == [(409, ["/1/email"])] * len(SPELLINGS)
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_text_that_cannot_be_seen_is_named(client: httpx.AsyncClient, name: str) -> None:
+    created = await create_many(client, [*rows(1), *rows(1, name=name, specialty=name)])
+
+    errors = [{"pointer": f"/1/{field}", "detail": UNREADABLE[name]} for field in ("name", "specialty")]
+    assert problem_of(created) == invalid(*errors)
+
+
+async def test_a_text_is_stored_in_one_spelling(client: httpx.AsyncClient) -> None:
+    await create_many(client, rows(1, name=f"Ren{E_ACUTE}", specialty=f"Caf{E_ACUTE}"))
+
+    found = (await client.get("/developers", params={"specialty": f" Caf{E_ACUTE} "})).json()["items"]
+
+    assert [(developer["name"], developer["specialty"]) for developer in found] == [("Ren\u00e9", "Caf\u00e9")]
+
+
+async def test_an_address_in_another_spelling_comes_twice(client: httpx.AsyncClient) -> None:
+    created = await create_many(client, [row for email in SAME for row in rows(1, email=email)])
+
+    assert (created.status_code, pointers(created)) == (409, ["/1/email"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{**JSON, "Content-Encoding": "gzip"}, [*JSON.items(), ("Content-Type", "text/plain")]],
+    ids=["compressed", "two types"],
+)
+async def test_what_is_not_plain_json_is_415(client: httpx.AsyncClient, headers: Any) -> None:
+    created = await client.post("/developers/bulk", content=b"[{}]", headers=headers)
+
+    assert (created.status_code, created.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_an_answer_does_not_repeat_all_that_is_wrong(client: httpx.AsyncClient) -> None:
+    for bad in (dict.fromkeys(map(str, range(5_000)), 1), {"x" * 60_000: 1}, {"\0" * 9_000: 1}):
+        created = await create_many(client, [bad])
+
+        assert created.status_code == 422
+        assert 4 <= len(pointers(created)) <= 100
+        assert len(created.content) < 8 * 1024
 
 
 async def test_every_bad_row_is_named(client: httpx.AsyncClient) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 import pytest
 from msgspec import UNSET, UnsetType
 
-from app.repository.crud import Collection
+from app.repository.crud import Collection, Repository
 from app.repository.filters import Filter, exactly
 from app.repository.schemas import Item, ListQuery
-from app.resources.developers.model import Developer
-from app.resources.developers.repository import DeveloperRepository
 from app.resources.users.model import User
-from app.resources.users.repository import UserRepository
 
 
 class ByName(ListQuery):
@@ -42,11 +39,9 @@ def test_an_item_has_fields_that_are_columns() -> None:
         Collection(User, Aged, ListQuery, sort=[])
 
 
-@pytest.mark.parametrize("repository", [UserRepository, DeveloperRepository])
-def test_the_fields_of_an_item_have_the_types_of_their_columns(
-    repository: type[UserRepository | DeveloperRepository],
-) -> None:
-    columns = (User if repository is UserRepository else Developer).__table__.c
+@pytest.mark.parametrize("repository", Repository.__subclasses__())
+def test_the_fields_of_an_item_have_the_types_of_their_columns(repository: type[Repository[Any, Any]]) -> None:
+    columns = repository.model_type.__table__.c
 
     for field in msgspec.structs.fields(repository.item_type):
         kinds = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in _members(field.type)}

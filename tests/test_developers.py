@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,13 +10,14 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database.engine import configure_database
+from app.database.engine import ROOT, configure_database
 from app.database_url import DatabaseUrl
 from app.http.pagination import parse_query
 from app.repository.reader import Reader
 from app.resources.developers.repository import DeveloperRepository, by_specialty, developers
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
+from tests.commands import Shell
 from tests.test_counts import run
 
 GRACE = {"name": "Grace", "email": "grace@example.com", "specialty": "compilers"}
@@ -204,3 +206,37 @@ async def test_a_specialty_is_read_in_hundreds_at_most(
     await pool.dispose()
 
     assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]
+
+
+async def test_an_update_from_a_file_keeps_when_a_developer_was_created(
+    client: httpx.AsyncClient, shell: Shell
+) -> None:
+    before = (await add(client)).json()
+    exported = await shell.run("developers", "export", "--format", "csv")
+
+    done = await shell.run(
+        *("developers", "import", "-", "--format", "csv", "--on-conflict", "update"),
+        stdin=exported.stdout.replace(GRACE["specialty"], "=1+1; ships"),
+    )
+
+    assert (done.exit_code, done.stdout) == (0, "1 read, 0 inserted, 1 updated, 0 skipped, 0 rejected\n")
+    assert (await client.get("/developers/1")).json() == {**before, "specialty": "=1+1; ships"}
+
+
+async def test_a_developer_in_a_file_has_a_specialty(shell: Shell) -> None:
+    done = await shell.run("developers", "import", "-", "--format", "csv", stdin="name,email,specialty\nAnn,a@b.com,\n")
+
+    assert (done.exit_code, done.stderr) == (1, "line 2: specialty: required\n")
+
+
+async def test_every_method_of_bulk_is_named(client: httpx.AsyncClient) -> None:
+    assert (await client.options("/developers/bulk")).headers["allow"] == "OPTIONS, POST"
+
+
+async def test_the_page_lists_the_routes_of_the_document(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/schema/openapi.json")).json()["paths"]
+
+    listed = set(re.findall(r"^\| `(.+?)`", (ROOT / "docs/developers.md").read_text(), re.MULTILINE))
+
+    served = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if "/developers" in path}
+    assert listed == served

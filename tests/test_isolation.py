@@ -16,17 +16,19 @@ from app.database.engine import configure_database
 from app.database.transactions import Level, run_isolated
 from app.database_url import DatabaseUrl
 from app.http.exception_handlers import to_problem
-from app.resources.developers.model import Developer
+from app.resources.users.model import User
 from app.settings import Settings
+from tests.test_users import sign_up
 
 LEAD = "lead"
+ANN, BOB = "ann@example.com", "bob@example.com"
 
 
 @pytest.fixture
 async def service_engine(client: httpx.AsyncClient, database: DatabaseUrl) -> AsyncIterator[AsyncEngine]:
-    """The service's own engine, on a database with two developers who may each lead."""
-    for name in ("ann", "bob"):
-        await client.post("/developers", json={"name": name, "email": f"{name}@example.com", "specialty": LEAD})
+    """The service's own engine, on a database with two who lead, as their names say."""
+    for email in (ANN, BOB):
+        await sign_up(client, name=LEAD, email=email)
     engine = configure_database(Settings(database_url=database)).get_engine()
     yield engine
     await engine.dispose()
@@ -39,16 +41,16 @@ class StepDown:
         self.together = together
         self.runs = 0
 
-    async def __call__(self, session: AsyncSession, name: str) -> bool:
+    async def __call__(self, session: AsyncSession, email: str) -> bool:
         self.runs += 1
-        leads = await session.scalar(select(func.count()).where(Developer.specialty == LEAD))
+        leads = await session.scalar(select(func.count()).where(User.name == LEAD))
         if self.runs <= 2:
             # Both have looked before either writes.
             await self.together.wait()
         if leads == 1:
             return False
-        developer = (await session.scalars(select(Developer).where(Developer.name == name))).one()
-        developer.specialty = "none"
+        user = (await session.scalars(select(User).where(User.email == email))).one()
+        user.name = "none"
         await session.flush()
         return True
 
@@ -57,13 +59,13 @@ async def step_down(engine: AsyncEngine, level: Level) -> tuple[list[bool], int]
     """Who could, and how often was it tried, when both try at once?"""
     step = StepDown(asyncio.Barrier(2))
     done = await asyncio.gather(
-        *(run_isolated(engine, partial(step, name=name), level=level) for name in ("ann", "bob"))
+        *(run_isolated(engine, partial(step, email=email), level=level) for email in (ANN, BOB))
     )
     return sorted(done), step.runs
 
 
 async def leads(client: httpx.AsyncClient) -> int:
-    return int((await client.get("/developers", params={"specialty": LEAD})).json()["total"])
+    return int((await client.get("/users", params={"name": LEAD})).json()["total"])
 
 
 async def test_read_committed_lets_both_step_down(client: httpx.AsyncClient, service_engine: AsyncEngine) -> None:
@@ -88,10 +90,10 @@ async def test_a_deadlock_is_tried_again(client: httpx.AsyncClient, service_engi
         nonlocal runs
         runs += 1
         await session.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
-        await session.get(Developer, first, with_for_update=True)
+        await session.get(User, first, with_for_update=True)
         if runs <= 2:
             await together.wait()
-        await session.get(Developer, second, with_for_update=True)
+        await session.get(User, second, with_for_update=True)
 
     await asyncio.gather(
         run_isolated(service_engine, lambda session: lock(session, 1, 2), level="READ COMMITTED"),

@@ -63,26 +63,18 @@ async def test_it_is_found_in_any_spelling(there: httpx.AsyncClient) -> None:
     assert [[user["email"] for user in users] for users in found] == [[email] for email, _ in SPELLINGS]
 
 
-async def test_a_bulk_names_the_first_that_is_taken(there: httpx.AsyncClient) -> None:
-    people = [{"name": "n", "email": email, "specialty": "s"} for email in SPELLINGS[1]]
-
-    answer = await there.post("/developers/bulk", json=people)
-
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (409, "/1/email")
-
-
 @pytest.mark.parametrize("choice", ["skip", "update"])
 async def test_an_import_knows_who_is_there(there: httpx.AsyncClient, somewhere: DatabaseUrl, choice: str) -> None:
     for email, _ in SPELLINGS:
-        await there.post("/developers", json={"name": "n", "email": email, "specialty": "s"})
-    file = "".join(json.dumps({"name": "m", "email": email, "specialty": "s"}) + "\n" for _, email in SPELLINGS)
-
-    await Shell(somewhere).run(
-        "developers", "import", "-", "--format=jsonl", f"--on-conflict={choice}", stdin=file.encode()
+        await sign_up(there, name="n", email=email)
+    file = "".join(
+        json.dumps({"name": "m", "email": email, "password": "correct horse"}) + "\n" for _, email in SPELLINGS
     )
 
-    stored = (await there.get("/developers")).json()["items"]
-    assert [developer["name"] for developer in stored] == ["m" if choice == "update" else "n"] * len(SPELLINGS)
+    await Shell(somewhere).run("users", "import", "-", "--format=jsonl", f"--on-conflict={choice}", stdin=file.encode())
+
+    stored = (await there.get("/users")).json()["items"]
+    assert [user["name"] for user in stored] == ["m" if choice == "update" else "n"] * len(SPELLINGS)
 
 
 async def test_addresses_that_become_one_are_refused_with_their_rows(contrib: DatabaseUrl) -> None:

@@ -22,7 +22,7 @@ async def insert_rows(
 ) -> int:
     """Insert all rows, whose fields are columns, or none; how many. Raises: EmailTaken, naming the first.
 
-    Medians of 60 rounds of 1,000 and 10 of 10,000 developers, each a transaction, on two cores that had other work too,
+    Medians of 60 rounds of 1,000 and 10 of 10,000 rows, each a transaction, on two cores that had other work too,
     and the CPU that they took here, where it holds up every other request:
 
         add_all              107 ms   36 ms CPU      1,199 ms   525 ms CPU

@@ -1,1 +1,1 @@
-"""Command line: `litestar users ...` and `litestar developers ...`."""
+"""Command line: `litestar users ...` and its like."""

@@ -1,34 +1,38 @@
-"""Commands: `litestar users ...` and `litestar developers ...`, on the engine of the service."""
+"""Commands: `litestar users ...` and its like, on the engine of the service."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from advanced_alchemy.config import SQLAlchemyAsyncConfig
 from advanced_alchemy.extensions.litestar.cli import database_group
 from click import Group
 from litestar.plugins import CLIPlugin
 
+from app.bulk.dataset import Dataset
 from app.cli.command import Work
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
 from app.cli.recount import recount_command
 from app.cli.users import people_commands
-from app.resources.developers.records import DEVELOPERS
 from app.resources.users.records import USERS
 
 
 class Commands(CLIPlugin):
     """Hands the service's engine to the commands."""
 
-    __slots__ = ("_config",)
+    __slots__ = ("_config", "_datasets")
 
-    def __init__(self, config: SQLAlchemyAsyncConfig) -> None:
+    def __init__(self, config: SQLAlchemyAsyncConfig, datasets: Sequence[Dataset]) -> None:
         self._config = config
+        self._datasets = datasets
 
     def on_cli_init(self, cli: Group) -> None:
         work = Work(self._config)
         database_group.add_command(recount_command(work))
-        for resource, others in ((USERS, people_commands(work)), (DEVELOPERS, [])):
+        for resource in self._datasets:
             group = Group(resource.name, help=f"Manage {resource.name}.")
+            others = people_commands(work) if resource is USERS else []
             for command in (import_command(work, resource), export_command(work, resource), *others):
                 group.add_command(command)
             cli.add_command(group)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Response, Router
+from litestar import Controller, Request, Response, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
@@ -20,6 +20,8 @@ from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
 from app.http.problem_details import PROBLEM_JSON, problem_body
 
+TITLE = "Users"
+"""Of the document and of its page."""
 VERSION = "0.1.0"
 _DESCRIPTION = """\
 Every error is an RFC 9457 problem: `detail` says what happened, `code` is for programs, `request_id` leads to the log.
@@ -29,13 +31,13 @@ writer wins. With `If-None-Match` an unchanged resource is 304.
 
 A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
 """
-_PAGE = """\
+_PAGE = f"""\
 <!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Users</title>
+<title>{TITLE}</title>
 <link rel="icon" href="/schema/assets/favicon-32x32.png">
 <link rel="stylesheet" href="/schema/assets/swagger-ui.css">
 <script src="/schema/assets/swagger-ui-bundle.js" defer></script>
@@ -75,18 +77,14 @@ class _Text(OpenAPIRenderPlugin):
         return self._text
 
 
-def describe_api() -> OpenAPIConfig:
-    """What Litestar is told about the document and its pages."""
+def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
+    """What Litestar is told about the document and its pages. A controller's docstring describes its tag."""
     return OpenAPIConfig(
-        title="Users",
+        title=TITLE,
         version=VERSION,
         description=_DESCRIPTION,
         use_handler_docstrings=True,
-        tags=[
-            Tag(name="Users", description="People with an address of their own"),
-            Tag(name="Developers", description="The second resource, with bulk creation"),
-            Tag(name="Operations", description="For those who run the service"),
-        ],
+        tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_guarded),
         render_plugins=[
             _Text("/", MediaType.HTML, _PAGE),

@@ -65,6 +65,8 @@ class Readiness:
 
 
 class HealthController(Controller):
+    """For those who run the service"""
+
     path = "/health"
     tags = ["Operations"]
 

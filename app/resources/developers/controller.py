@@ -28,6 +28,8 @@ BULK_BODY_LIMIT = 8 * 1024 * 1024
 
 
 class DeveloperController(Controller):
+    """The second resource, with bulk creation"""
+
     path = "/developers"
     tags = ["Developers"]
 

@@ -19,6 +19,8 @@ from app.resources.users.schemas import UserCreate, UserQuery, UserRead, UserUpd
 
 
 class UserController(Controller):
+    """People with an address of their own"""
+
     path = "/users"
     tags = ["Users"]
 
