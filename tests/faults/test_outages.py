@@ -263,12 +263,13 @@ async def test_reads_do_not_notice_that_all_connections_are_ended(postgres: Priv
 async def test_load_alone_is_no_reason_to_be_sent_no_requests(postgres: PrivatePostgres) -> None:
     slow = """
         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$;
-        CREATE TRIGGER slow BEFORE INSERT ON developers FOR EACH ROW EXECUTE FUNCTION slow()
+        CREATE TRIGGER slow BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION slow()
     """
     await postgres.execute(slow)
     async with service_in_process(postgres.text, db_pool_size=1, db_max_overflow=0) as client:
-        bodies = [{"name": "D", "email": f"d{n}@example.com", "specialty": "load"} for n in range(12)]
-        writing = asyncio.create_task(timed_all([client.post("/developers", json=body) for body in bodies]))
+        await client.post("/users", json=ada(1))
+        changes = [client.patch("/users/1", json={"name": f"Ada {n}"}) for n in range(12)]
+        writing = asyncio.create_task(timed_all(changes))
         await asyncio.sleep(0.3)
 
         ready, seconds = await timed(client.get("/health/ready"))
@@ -277,4 +278,4 @@ async def test_load_alone_is_no_reason_to_be_sent_no_requests(postgres: PrivateP
 
     assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
     assert 0.9 < seconds < 2
-    assert {answer.status_code for answer, _ in written} == {201}
+    assert {answer.status_code for answer, _ in written} == {200}
