@@ -28,7 +28,7 @@ class Commands(CLIPlugin):
         work = Work(self._config)
         database_group.add_command(recount_command(work))
         for resource, others in ((USERS, people_commands(work)), (DEVELOPERS, [])):
-            group = Group(resource.name, help=f"Manage {resource.name}.")
+            group = Group(resource.table, help=f"Manage {resource.table}.")
             for command in (import_command(work, resource), export_command(work, resource), *others):
                 group.add_command(command)
             cli.add_command(group)
