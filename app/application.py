@@ -19,9 +19,9 @@ from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.cli.database import upgrade
 from app.cli.plugin import Commands
-from app.database.embedded import available
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimmed
+from app.database.postgres import installed
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
@@ -145,7 +145,7 @@ def _of_litestar(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig
 
 
 def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> Serving:
-    embedded = settings.database_url is None and available()
+    embedded = settings.database_url is None and installed()
     return Serving(
         access=settings.access,
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
