@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from typing import Any
 
@@ -62,9 +63,7 @@ def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDic
 def _drop_exception_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Keep an exception's class and frames, not its text: a driver quotes SQL and values in it."""
     raised = event.pop("exc_info", None)
-    if raised is True:
-        raised = sys.exc_info()
-    error = raised[1] if isinstance(raised, tuple) else raised
+    error = sys.exception() if raised is True else raised[1] if isinstance(raised, tuple) else raised
     if isinstance(error, BaseException):
         event.update(describe(error))
     return event
@@ -82,10 +81,8 @@ def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
 
 def describe(error: BaseException) -> dict[str, Any]:
     """Say what was raised and where, without its text: {"exception": class, "frames": innermost last}."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+    frames = [
+        f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
     return {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:]}
