@@ -18,7 +18,7 @@ from litestar.static_files import create_static_files_router
 
 from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
-from app.http.problem_details import PROBLEM_JSON, problem_body
+from app.http.problem_details import problem_response
 
 VERSION = "0.1.0"
 _DESCRIPTION = """\
@@ -112,8 +112,7 @@ def swagger_ui() -> Router:
 def _guarded(response: Response[Any]) -> Response[Any]:
     """Let nothing be loaded from elsewhere, and have a problem where Litestar has a page of its own."""
     if response.status_code == 404:
-        body = problem_body(to_problem(NotFoundException()))
-        return Response(body, status_code=404, media_type=PROBLEM_JSON, headers={"Cache-Control": "no-store"})
+        return problem_response(to_problem(NotFoundException()))
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
