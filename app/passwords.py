@@ -19,7 +19,7 @@ from app.problems import Unavailable
 T = TypeVar("T")
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 # What the library reads: no leading zeros, no bits after the last byte.
@@ -55,7 +55,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Hash `password` as Argon2id (RFC 9106). Takes about 50 ms of one thread, by design. Raises: Unavailable."""
-        return await self._run(_hasher.hash, password)
+        return await self._run(hasher.hash, password)
 
     async def verify(self, password: str, hashed: str) -> bool:
         """Whether `password` is the one that was hashed. Costs as much as `hash`. Raises: Unavailable."""
@@ -93,6 +93,6 @@ def _matches(hashed: str, password: str) -> bool:
         if hashed.startswith("$2"):
             # Those who made the hash never saw more than 72 bytes; the library no longer cuts them off itself.
             return bcrypt.checkpw(password.encode()[:72], hashed.encode())
-        return _hasher.verify(hashed, password)
+        return hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError, ValueError):
         return False

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.command import Command, Failure, Work
 from app.cli.output import tell, tell_table
-from app.passwords import Passwords
+from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
 from app.resources.users.repository import UserRepository, users
@@ -34,7 +34,7 @@ def people_commands(work: Work) -> list[click.Command]:
     def create(name: str, email: str, password_stdin: bool, as_json: bool) -> None:
         """Create a user. Asks for the password twice, without an echo."""
         data = checked(UserCreate, name=name, email=email, password=ask_password(password_stdin))
-        hashed = hash_password(work, data.password)
+        hashed = hasher.hash(data.password)
         user = work.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
         tell(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
@@ -60,7 +60,7 @@ def people_commands(work: Work) -> list[click.Command]:
     def set_password(who: str, password_stdin: bool) -> None:
         """Give a user another password. Asks for it twice, without an echo."""
         password = checked(UserPassword, password=ask_password(password_stdin)).password
-        hashed = hash_password(work, password)
+        hashed = hasher.hash(password)
         user_id = change_user(work, who, lambda users, user_id: users.set_password(user_id, hashed))
         click.echo(f"Changed the password of user {user_id}.")
 
@@ -103,17 +103,6 @@ def ask_password(from_stdin: bool) -> str:
         raise click.UsageError("--password-stdin is needed where nobody can be asked")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
-
-
-def hash_password(work: Work, password: str) -> str:
-    async def job(_: AsyncEngine) -> str:
-        passwords = Passwords(threads=1)
-        try:
-            return await passwords.hash(password)
-        finally:
-            passwords.close()
-
-    return work.run(job)
 
 
 def checked(kind: type[Any], **given: Any) -> Any:
