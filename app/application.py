@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,7 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.cli.database import upgrade
@@ -46,9 +47,7 @@ BODY_LIMIT = 64 * 1024
 class UserService(Litestar):
     """Litestar behind the edge."""
 
-    settings: Settings
-    limit: float
-    metrics: Metrics
+    serve: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
         """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
@@ -66,9 +65,7 @@ class UserService(Litestar):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
-            local, log = self.settings.access == "local", self.settings.log_requests
-            observe = self.metrics.observe
-            await serve(super().__call__, scope, receive, send, local=local, log=log, limit=self.limit, observe=observe)
+            await self.serve(super().__call__, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -115,9 +112,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
-    app.settings = settings
-    app.limit = limit
-    app.metrics = metrics
+    local, log = settings.access == "local", settings.log_requests
+    app.serve = partial(serve, local=local, log=log, limit=limit, observe=metrics.observe)
     return app
 
 
