@@ -45,13 +45,11 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Alembic also tells which database it works on, which is always the same.
-    logging.getLogger("alembic.runtime.migration").addFilter(_is_a_migration)
+    logging.getLogger("alembic.runtime.migration").addFilter(
+        lambda record: record.levelno > logging.INFO or record.getMessage().startswith("Running")
+    )
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
-
-
-def _is_a_migration(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or record.getMessage().startswith("Running")
 
 
 def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

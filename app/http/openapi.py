@@ -18,12 +18,7 @@ from app.repository.schemas import ListQuery
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """Describe the problems that an operation may answer, besides those that every operation may."""
     return {
-        status: ResponseSpec(
-            ProblemBody,
-            generate_examples=False,
-            media_type=PROBLEM_JSON,
-            description=title(status),
-        )
+        status: ResponseSpec(ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status))
         for status in (*statuses, 403, 500)
     }
 
