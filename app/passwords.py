@@ -21,7 +21,6 @@ T = TypeVar("T")
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
-
 # What the library reads: no leading zeros, no bits after the last byte.
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?"
 _ARGON2 = re.compile(

@@ -41,7 +41,6 @@ class Batch(Struct):
 
 
 def batches(records: Iterator[tuple[int, Any]], resource: Dataset) -> Iterator[Batch]:
-    """Check records in batches."""
     gathered: list[tuple[int, Any]] = []
     weight = 0
     for record in records:

@@ -17,10 +17,6 @@ from app.resources.users.records import USERS
 
 
 class Commands(CLIPlugin):
-    """Hands the service's engine to the commands."""
-
-    __slots__ = ("_config",)
-
     def __init__(self, config: SQLAlchemyAsyncConfig) -> None:
         self._config = config
 

@@ -24,8 +24,6 @@ WHO = click.argument("who", metavar="ID|EMAIL")
 
 
 def people_commands(work: Work) -> list[click.Command]:
-    """The commands, in the order of the help."""
-
     @click.command("create", cls=Command)
     @click.option("--name", prompt=True)
     @click.option("--email", prompt=True)

@@ -43,7 +43,6 @@ async def _connect_to_embedded(data_dir: Path, **arguments: Any) -> asyncpg.Conn
 
 
 def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
-    """Describe the engine, the sessions and the migrations for Advanced Alchemy."""
     database = database_url(settings)
     config = SQLAlchemyAsyncConfig(
         connection_string=database.url.render_as_string(hide_password=False),

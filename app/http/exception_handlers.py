@@ -46,7 +46,6 @@ def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
 
 
 def to_problem(error: BaseException) -> Problem:
-    """Find the problem behind an exception."""
     if isinstance(error, Problem):
         return error
     # Litestar wraps what a dependency raises while it cleans up.

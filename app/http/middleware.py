@@ -12,6 +12,7 @@ import structlog
 from litestar import Request
 from uuid_utils import uuid7
 
+from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
 from app.http.exception_handlers import explain
 from app.http.problem_details import problem_response
 from app.http.request_body import Incoming
@@ -20,7 +21,6 @@ from app.problems import Forbidden, Malformed
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
-from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
 
 _log = structlog.get_logger("app.requests")
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
