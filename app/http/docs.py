@@ -29,21 +29,7 @@ writer wins. With `If-None-Match` an unchanged resource is 304.
 
 A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
 """
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Users</title>
-<link rel="icon" href="/schema/assets/favicon-32x32.png">
-<link rel="stylesheet" href="/schema/assets/swagger-ui.css">
-<script src="/schema/assets/swagger-ui-bundle.js" defer></script>
-<script src="/schema/start.js" defer></script>
-</head>
-<body><div id="docs"></div></body>
-</html>
-"""
+_PAGE = Path(__file__).with_name("swagger.html")
 _START = """\
 SwaggerUIBundle({url: "/schema/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null});
 """
@@ -89,7 +75,7 @@ def describe_api() -> OpenAPIConfig:
         ],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_guarded),
         render_plugins=[
-            _Text("/", MediaType.HTML, _PAGE),
+            _Text("/", MediaType.HTML, _PAGE.read_text()),
             _Text("/start.js", "text/javascript", _START),
             _Document(),
         ],
