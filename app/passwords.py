@@ -32,11 +32,6 @@ _ARGON2 = re.compile(
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 def _yield_to_the_event_loop() -> None:
     """Lower this thread's priority; only on Linux a nice value belongs to a thread."""
     if sys.platform == "linux":
@@ -47,7 +42,8 @@ class Passwords:
     """Hashes and verifies. More than `queue` waiting at once are turned away, so that nobody waits for long."""
 
     def __init__(self, *, threads: int | None = None, queue: int = 128) -> None:
-        workers = threads or _cores()
+        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+        workers = threads or cores or 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
         self.limit = workers + queue
         self.under_way = 0

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import click
@@ -26,7 +26,9 @@ _EVERY = 2.0
 @contextmanager
 def progress(source: BinaryIO) -> Iterator[Callable[[Outcome], None]]:
     """Show on standard error what is told, and how much of `source` has been read."""
-    total = _size(source)
+    total = None
+    with suppress(OSError):  # of what is no file, as in a test's standard input
+        total = (source.seekable() and os.fstat(source.fileno()).st_size) or None
     if not sys.stderr.isatty():
         yield _lines(source, total)
         return
@@ -50,13 +52,6 @@ def _lines(source: BinaryIO, total: int | None) -> Callable[[Outcome], None]:
             click.echo(f"{outcome.read} records{share}, {outcome.read / (now - began):.0f} a second", err=True)
 
     return report
-
-
-def _size(source: BinaryIO) -> int | None:
-    try:
-        return (source.seekable() and os.fstat(source.fileno()).st_size) or None
-    except OSError:
-        return None
 
 
 class Rejects:
