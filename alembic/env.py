@@ -10,12 +10,13 @@ from typing import Any
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
 from alembic.util import CommandError
-from asyncpg import InterfaceError, InternalClientError, PostgresError
+from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
+from app.database.connector import LOST
 from app.database.engine import configure_database
 from app.database.failures import failure
 from app.database.history import HISTORY, History, is_past
@@ -25,7 +26,6 @@ from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
 
 _TRIES = 4
-FAILURES = (DBAPIError, PostgresError, InterfaceError, InternalClientError, OSError)
 
 
 class Steps:
@@ -108,7 +108,7 @@ def main() -> None:
     with patient(engine) as asked:
         try:
             asyncio.run(migrate_online(engine))
-        except (*FAILURES, engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, *LOST, engine.dialect.loaded_dbapi.Error) as error:
             raise failure(error, asked, steps.running) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,14 +15,14 @@ from litestar import Controller, Litestar
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.cli.database import upgrade
 from app.cli.plugin import Commands
-from app.database.embedded import available
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimmed
+from app.database.postgres import installed
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
@@ -54,9 +55,7 @@ BODY_LIMIT = 64 * 1024
 class UserService(Litestar):
     """Litestar behind the edge."""
 
-    settings: Settings
-    limit: float
-    metrics: Metrics
+    serve: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
         """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
@@ -74,9 +73,7 @@ class UserService(Litestar):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
-            local, log = self.settings.access == "local", self.settings.log_requests
-            observe = self.metrics.observe
-            await serve(super().__call__, scope, receive, send, local=local, log=log, limit=self.limit, observe=observe)
+            await self.serve(super().__call__, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -117,9 +114,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
-    app.settings = settings
-    app.limit = limit
-    app.metrics = metrics
+    local, log = settings.access == "local", settings.log_requests
+    app.serve = partial(serve, local=local, log=log, limit=limit, observe=metrics.observe)
     return app
 
 
@@ -147,7 +143,7 @@ def _plugged(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
 
 
 def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> Serving:
-    embedded = settings.database_url is None and available()
+    embedded = settings.database_url is None and installed()
     return Serving(
         access=settings.access,
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,

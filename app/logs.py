@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from typing import Any
 
@@ -44,13 +45,11 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Alembic also tells which database it works on, which is always the same.
-    logging.getLogger("alembic.runtime.migration").addFilter(_is_a_migration)
+    logging.getLogger("alembic.runtime.migration").addFilter(
+        lambda record: record.levelno > logging.INFO or record.getMessage().startswith("Running")
+    )
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
-
-
-def _is_a_migration(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.INFO or record.getMessage().startswith("Running")
 
 
 def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -62,9 +61,7 @@ def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDic
 def _drop_exception_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Keep an exception's class and frames, not its text: a driver quotes SQL and values in it."""
     raised = event.pop("exc_info", None)
-    if raised is True:
-        raised = sys.exc_info()
-    error = raised[1] if isinstance(raised, tuple) else raised
+    error = sys.exception() if raised is True else raised[1] if isinstance(raised, tuple) else raised
     if isinstance(error, BaseException):
         event.update(describe(error))
     return event
@@ -82,11 +79,9 @@ def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
 
 def describe(error: BaseException) -> dict[str, Any]:
     """Say what was raised and where, and of what it came, without its text; the innermost frame is the last."""
-    frames = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
+    frames = [
+        f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
     cause = {} if error.__cause__ is None else {"cause": describe(error.__cause__)}
     return {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:], **cause}

@@ -19,8 +19,7 @@ from app.problems import Unavailable
 T = TypeVar("T")
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
-_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-
+hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 # What the library reads: no leading zeros, no bits after the last byte.
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/][AQgw]|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048])?"
@@ -33,11 +32,6 @@ _ARGON2 = re.compile(
 _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
 
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 def _yield_to_the_event_loop() -> None:
     """Lower this thread's priority; only on Linux a nice value belongs to a thread."""
     if sys.platform == "linux":
@@ -48,14 +42,15 @@ class Passwords:
     """Hashes and verifies. More than `queue` waiting at once are turned away, so that nobody waits for long."""
 
     def __init__(self, *, threads: int | None = None, queue: int = 128) -> None:
-        workers = threads or _cores()
+        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+        workers = threads or cores or 1
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2", initializer=_yield_to_the_event_loop)
         self.limit = workers + queue
         self.under_way = 0
 
     async def hash(self, password: str) -> str:
         """Hash `password` as Argon2id (RFC 9106). Takes about 50 ms of one thread, by design. Raises: Unavailable."""
-        return await self._run(_hasher.hash, password)
+        return await self._run(hasher.hash, password)
 
     async def verify(self, password: str, hashed: str) -> bool:
         """Whether `password` is the one that was hashed. Costs as much as `hash`. Raises: Unavailable."""
@@ -93,6 +88,6 @@ def _matches(hashed: str, password: str) -> bool:
         if hashed.startswith("$2"):
             # Those who made the hash never saw more than 72 bytes; the library no longer cuts them off itself.
             return bcrypt.checkpw(password.encode()[:72], hashed.encode())
-        return _hasher.verify(hashed, password)
+        return hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError, ValueError):
         return False

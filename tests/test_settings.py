@@ -193,6 +193,6 @@ def test_no_password_is_shown() -> None:
 def test_without_the_development_package_the_default_is_the_database_of_compose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.database.embedded.available", lambda: False)
+    monkeypatch.setattr("app.database.engine.installed", lambda: False)
 
     assert database_url(Settings()) == parse_database_url("postgresql+asyncpg://super@localhost:5432/super")

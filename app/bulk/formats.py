@@ -44,22 +44,19 @@ def _lines(source: BinaryIO) -> Iterator[bytes]:
 
 
 def _read_json_lines(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    decode = msgspec.json.Decoder(kind).decode
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
     for number, line in enumerate(_lines(source), 1):
         text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if text.isspace() or not text:
             continue
         try:
-            yield number, decode(text)
+            record = decode(text)
         except (ValueError, RecursionError):
-            yield number, _decode_loosely(text)
-
-
-def _decode_loosely(text: bytes) -> Any:
-    try:
-        return decode_json(text)
-    except Malformed:
-        return Broken("not valid JSON")
+            try:
+                record = decode_json(text)
+            except Malformed:
+                record = Broken("not valid JSON")
+        yield number, record
 
 
 def _read_csv(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:

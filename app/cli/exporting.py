@@ -30,13 +30,13 @@ def export_command(work: Work, resource: Dataset) -> click.Command:
         columns = resource.exported + (resource.secret if with_hashes else ())
         chosen = style or style_of(file)
         with nullcontext(sys.stdout.buffer) if file == "-" else created(file) as out:
-            work.run(lambda engine: _export(engine, resource.name, columns, chosen, out))
+            work.run(lambda engine: _export(engine, resource.table, columns, chosen, out))
 
     flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
     return Command(
         "export",
         callback=export,
-        help=f"Export {resource.name} as CSV with a header, or as JSON lines, to a file or standard output.",
+        help=f"Export {resource.table} as CSV with a header, or as JSON lines, to a file or standard output.",
         params=[click.Argument(["file"], metavar="FILE|-", default="-"), FORMAT, *(flags if resource.secret else [])],
     )
 

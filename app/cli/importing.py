@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import click
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.dataset import Dataset
@@ -19,40 +21,38 @@ from app.bulk.staging import OnConflict, Staging, driver_of
 from app.cli.command import Command, Failure, Work
 from app.cli.exporting import FORMAT, created, style_of
 from app.cli.output import tell
-from app.cli.progress import Rejects, position_of, progress
+from app.cli.progress import Rejects, progress
 from app.passwords import Passwords
 
 SOME_REJECTED, FAILED, INTERRUPTED = 1, 2, 130
 """Exit statuses of an import."""
 
-_CHOICES = ["fail", "skip", "update"]
-
 
 def import_command(work: Work, resource: Dataset) -> click.Command:
     def import_(file: str, style: Format | None, rejects: str | None, json: bool, **how: Any) -> None:
-        style = style or style_of(file)
+        chosen, outcome = style or style_of(file), Outcome()
         with _opened(file) as source, _rejects(rejects, source) as refused:
-            running = _Running(resource, source, style, refused, **how)
             try:
-                work.run(running.run, status=FAILED)
+                job = partial(_import, resource=resource, source=source, style=chosen, rejects=refused, outcome=outcome)
+                work.run(partial(job, **how), status=FAILED)
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 raise SystemExit(INTERRUPTED) from None
             finally:
-                running.tell_summary(as_json=json)
-        raise SystemExit(SOME_REJECTED if running.outcome.rejected else 0)
+                _tell_summary(outcome, as_json=json, dry_run=how["dry_run"])
+        raise SystemExit(SOME_REJECTED if outcome.rejected else 0)
 
     return Command(
         "import",
         callback=import_,
-        help=f"Import {resource.name} from CSV with a header, or from JSON lines. Exits with 0 when all went in, 1 when"
-        " some were rejected, 2 when the import failed.",
+        help=f"Import {resource.table} from CSV with a header, or from JSON lines."
+        " Exits with 0 when all went in, 1 when some were rejected, 2 when the import failed.",
         params=[
             click.Argument(["file"], metavar="FILE|-"),
             FORMAT,
             click.Option(
                 ["--on-conflict"],
-                type=click.Choice(_CHOICES),
+                type=click.Choice(get_args(OnConflict)),
                 default="fail",
                 show_default=True,
                 help="When an address is taken: import nothing at all, skip the record, or update what is stored.",
@@ -64,54 +64,33 @@ def import_command(work: Work, resource: Dataset) -> click.Command:
     )
 
 
-class _Running:
-    """One import on its way."""
+async def _import(
+    engine: AsyncEngine, resource: Dataset, source: BinaryIO, style: Format, rejects: Rejects, **how: Any
+) -> None:
+    passwords = Passwords()
+    try:
+        async with driver_of(engine) as driver:
+            staging = Staging(driver, resource.table, resource.columns)
+            importing = Import(staging, resource, passwords, **how)
+            with progress(source) as show:
 
-    def __init__(
-        self,
-        resource: Dataset,
-        source: BinaryIO,
-        style: Format,
-        rejects: Rejects,
-        *,
-        on_conflict: OnConflict,
-        dry_run: bool,
-    ) -> None:
-        self._resource = resource
-        self._source = source
-        self._style = style
-        self._rejects = rejects
-        self._on_conflict = on_conflict
-        self._dry_run = dry_run
-        self.outcome = Outcome()
+                def report(batch: Batch) -> None:
+                    rejects.add(batch.rejects)
+                    show(importing.outcome)
 
-    async def run(self, engine: AsyncEngine) -> None:
-        passwords = Passwords()
-        target = self._resource.target(passwords)
-        try:
-            async with driver_of(engine) as driver:
-                staging = Staging(driver, target.table, target.columns)
-                importing = Import(staging, target, on_conflict=self._on_conflict, dry_run=self._dry_run)
-                self.outcome = importing.outcome
-                with progress(self._source) as show:
+                await importing.run(batches(read_records(source, style, resource.kind), resource), report)
+    except (RecordsError, Conflict) as error:
+        raise Failure(str(error), status=FAILED) from None
+    finally:
+        passwords.close()
 
-                    def report(batch: Batch) -> None:
-                        self._rejects.add(batch.rejects)
-                        show(importing.outcome, position_of(self._source))
 
-                    records = read_records(self._source, self._style, target.kind)
-                    await importing.run(batches(records, target), report)
-        except (RecordsError, Conflict) as error:
-            raise Failure(str(error), status=FAILED) from None
-        finally:
-            passwords.close()
-
-    def tell_summary(self, *, as_json: bool) -> None:
-        if as_json:
-            tell(self.outcome)
-            return
-        counts = ", ".join(f"{getattr(self.outcome, name):,} {name}" for name in self.outcome.__struct_fields__)
-        click.echo(counts + (" (dry run: nothing was changed)" if self._dry_run else ""))
+def _tell_summary(outcome: Outcome, *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        tell(outcome)
+        return
+    counts = ", ".join(f"{count:,} {name}" for name, count in msgspec.structs.asdict(outcome).items())
+    click.echo(counts + (" (dry run: nothing was changed)" if dry_run else ""))
 
 
 @contextmanager

@@ -19,8 +19,6 @@ from app.resources.users.records import USERS
 
 
 class Commands(CLIPlugin):
-    """Hands the service's engine to the commands."""
-
     __slots__ = ("_config", "_datasets")
 
     def __init__(self, config: SQLAlchemyAsyncConfig, datasets: Sequence[Dataset]) -> None:
@@ -31,7 +29,7 @@ class Commands(CLIPlugin):
         work = Work(self._config)
         database_group.add_command(recount_command(work))
         for resource in self._datasets:
-            group = Group(resource.name, help=f"Manage {resource.name}.")
+            group = Group(resource.table, help=f"Manage {resource.table}.")
             others = people_commands(work) if resource is USERS else []
             for command in (import_command(work, resource), export_command(work, resource), *others):
                 group.add_command(command)

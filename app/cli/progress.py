@@ -7,9 +7,9 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -23,50 +23,35 @@ _EVERY = 2.0
 """Seconds between two lines."""
 
 
-class Report(Protocol):
-    def __call__(self, outcome: Outcome, position: int) -> None: ...
-
-
 @contextmanager
-def progress(source: BinaryIO) -> Iterator[Report]:
-    """Show on standard error what is told; the position is in bytes."""
-    total = _size(source)
+def progress(source: BinaryIO) -> Iterator[Callable[[Outcome], None]]:
+    """Show on standard error what is told, and how much of `source` has been read."""
+    total = None
+    with suppress(OSError):  # of what is no file, as in a test's standard input
+        total = (source.seekable() and os.fstat(source.fileno()).st_size) or None
     if not sys.stderr.isatty():
-        yield _lines(total)
+        yield _lines(source, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("0 records", total=total)
-        yield lambda outcome, position: bar.update(task, completed=position, description=f"{outcome.read:,} records")
+        yield lambda outcome: bar.update(
+            task, completed=source.tell() if total else 0, description=f"{outcome.read:,} records"
+        )
 
 
-def _lines(total: int | None) -> Report:
+def _lines(source: BinaryIO, total: int | None) -> Callable[[Outcome], None]:
     began = told = time.monotonic()
 
-    def report(outcome: Outcome, position: int) -> None:
+    def report(outcome: Outcome) -> None:
         nonlocal told
         now = time.monotonic()
         if now - told >= _EVERY:
             told = now
-            share = f" ({position / total:.0%})" if total else ""
+            share = f" ({source.tell() / total:.0%})" if total else ""
             click.echo(f"{outcome.read} records{share}, {outcome.read / (now - began):.0f} a second", err=True)
 
     return report
-
-
-def _size(source: BinaryIO) -> int | None:
-    try:
-        return os.fstat(source.fileno()).st_size or None
-    except OSError:
-        return None
-
-
-def position_of(source: BinaryIO) -> int:
-    """Bytes that were read; 0 of a pipe, which does not know."""
-    try:
-        return source.tell()
-    except OSError:
-        return 0
 
 
 class Rejects:

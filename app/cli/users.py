@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import click
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.command import Command, Failure, Work
 from app.cli.output import tell, tell_table
-from app.passwords import Passwords
+from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
 from app.resources.users.repository import UserRepository, users
 from app.resources.users.schemas import UserCreate, UserPassword, UserQuery
 from app.validation.validator import check
-
-T = TypeVar("T")
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
@@ -25,8 +24,6 @@ WHO = click.argument("who", metavar="ID|EMAIL")
 
 
 def people_commands(work: Work) -> list[click.Command]:
-    """The commands, in the order of the help."""
-
     @click.command("create", cls=Command)
     @click.option("--name", prompt=True)
     @click.option("--email", prompt=True)
@@ -35,7 +32,7 @@ def people_commands(work: Work) -> list[click.Command]:
     def create(name: str, email: str, password_stdin: bool, as_json: bool) -> None:
         """Create a user. Asks for the password twice, without an echo."""
         data = checked(UserCreate, name=name, email=email, password=ask_password(password_stdin))
-        hashed = hash_password(work, data.password)
+        hashed = hasher.hash(data.password)
         user = work.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
         tell(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
@@ -61,14 +58,9 @@ def people_commands(work: Work) -> list[click.Command]:
     def set_password(who: str, password_stdin: bool) -> None:
         """Give a user another password. Asks for it twice, without an echo."""
         password = checked(UserPassword, password=ask_password(password_stdin)).password
-        hashed = hash_password(work, password)
-
-        async def change(session: AsyncSession) -> int:
-            user_id = await found(session, who)
-            await UserRepository(session=session).set_password(user_id, hashed)
-            return user_id
-
-        click.echo(f"Changed the password of user {work.change(change)}.")
+        hashed = hasher.hash(password)
+        user_id = change_user(work, who, lambda users, user_id: users.set_password(user_id, hashed))
+        click.echo(f"Changed the password of user {user_id}.")
 
     @click.command("delete", cls=Command)
     @WHO
@@ -79,25 +71,26 @@ def people_commands(work: Work) -> list[click.Command]:
             if not sys.stdin.isatty():
                 raise click.UsageError("--yes is needed where nobody can be asked")
             click.confirm(f"Delete user {who}?", abort=True)
-
-        async def remove(session: AsyncSession) -> int:
-            user_id = await found(session, who)
-            await UserRepository(session=session).remove(user_id)
-            return user_id
-
-        click.echo(f"Deleted user {work.change(remove)}.")
+        click.echo(f"Deleted user {change_user(work, who, UserRepository.remove)}.")
 
     return [create, list_, set_password, delete]
 
 
-async def found(session: AsyncSession, who: str) -> int:
-    """The id of a user by id or address. Raises: Missing, Failure."""
-    if who.isascii() and who.isdecimal():
-        return int(who)
-    user = await UserRepository(session=session).get_by_email(checked(UserQuery, email=who).email)
-    if user is None:
-        raise Missing("User")
-    return user.id
+def change_user(work: Work, who: str, change: Callable[[UserRepository, int], Awaitable[None]]) -> int:
+    """Change the user of an id or an address; the id. Raises: Failure."""
+
+    async def job(session: AsyncSession) -> int:
+        users = UserRepository(session=session)
+        if who.isascii() and who.isdecimal():
+            user_id = int(who)
+        elif user := await users.get_by_email(checked(UserQuery, email=who).email):
+            user_id = user.id
+        else:
+            raise Missing("User")
+        await change(users, user_id)
+        return user_id
+
+    return work.change(job)
 
 
 def ask_password(from_stdin: bool) -> str:
@@ -108,17 +101,6 @@ def ask_password(from_stdin: bool) -> str:
         raise click.UsageError("--password-stdin is needed where nobody can be asked")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
-
-
-def hash_password(work: Work, password: str) -> str:
-    async def job(_: AsyncEngine) -> str:
-        passwords = Passwords(threads=1)
-        try:
-            return await passwords.hash(password)
-        finally:
-            passwords.close()
-
-    return work.run(job)
 
 
 def checked(kind: type[Any], **given: Any) -> Any:

@@ -15,15 +15,11 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from app.database.homes import settle
-from app.database.postgres import PostgresServer, installed
+from app.database.postgres import PostgresServer
 from app.signals import end_in_order
 
 _users: dict[tuple[int, Path], int] = {}
 """The lock that a process holds on a folder's `users`. A forked child has none: it must not leave for its parent."""
-
-
-def available() -> bool:
-    return installed()
 
 
 def start(data_dir: Path) -> str:
@@ -35,7 +31,11 @@ def start(data_dir: Path) -> str:
     home = settle(data_dir)
     end_in_order()
     with _locked(home):
-        _join(home)
+        if (os.getpid(), home) not in _users:
+            users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            _users[os.getpid(), home] = users
+            atexit.register(stop, home)
         return PostgresServer(home).start()
 
 
@@ -49,14 +49,6 @@ def stop(data_dir: Path) -> None:
         if _is_last(users):
             PostgresServer(home).stop()
         os.close(users)
-
-
-def _join(home: Path) -> None:
-    if (os.getpid(), home) not in _users:
-        users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(users, fcntl.LOCK_SH)
-        _users[os.getpid(), home] = users
-        atexit.register(stop, home)
 
 
 def _is_last(users: int) -> bool:

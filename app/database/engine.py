@@ -14,6 +14,7 @@ from app.database import embedded
 from app.database.connector import Connector
 from app.database.hooks import attach_hooks
 from app.database.pool import Pool
+from app.database.postgres import installed
 from app.database_url import DatabaseUrl, parse_database_url
 from app.settings import Settings
 
@@ -28,7 +29,7 @@ def database_url(settings: Settings) -> DatabaseUrl:
     """The configured database, else the embedded one, else the one of `compose.yaml`."""
     if settings.database_url is not None:
         return settings.database_url
-    if embedded.available():
+    if installed():
         return DatabaseUrl(
             url=make_url("postgresql+asyncpg://postgres@/postgres"),
             connect_args={"async_creator_fn": partial(_connect_to_embedded, Path(settings.embedded_data_dir))},
@@ -42,7 +43,6 @@ async def _connect_to_embedded(data_dir: Path, **arguments: Any) -> asyncpg.Conn
 
 
 def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
-    """Describe the engine, the sessions and the migrations for Advanced Alchemy."""
     database = database_url(settings)
     config = SQLAlchemyAsyncConfig(
         connection_string=database.url.render_as_string(hide_password=False),

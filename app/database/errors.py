@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from asyncpg import InterfaceError, InternalClientError, InvalidCachedStatementError, PostgresError
+from asyncpg import InvalidCachedStatementError, PostgresError
 from sqlalchemy import Constraint, Index
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.database.connector import LOST
 from app.database.model import Model
 from app.problems import Conflict, FieldError, Invalid, Problem, Unavailable
 
 # SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, a role or a database
 # that is not there yet, serialization, resources, operator, system.
 _PASSING = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
-
 
 # The same, but the database does answer: what it says, and the code.
 _REFUSALS = {
@@ -22,16 +22,13 @@ _REFUSALS = {
     "57014": ("A statement took too long and was stopped", "statement_timeout"),
 }
 
-
 # A byte sequence that is no text, and a character that the database's encoding does not have.
 _NOT_STORABLE = frozenset({"22021", "22P05"})
-
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
 
-
-RAISED_BELOW = (PoolTimeout, PostgresError, OSError, InterfaceError, InternalClientError)
+RAISED_BELOW = (PoolTimeout, *LOST)
 """What the driver and the pool raise."""
 
 

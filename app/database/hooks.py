@@ -21,7 +21,6 @@ PING_TIMEOUT = 0.5
 
 
 def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
-    """Attach what the pool should do besides pooling."""
     silences = 0
 
     def pool() -> Pool:

@@ -60,18 +60,15 @@ class PostgresServer:
 
     def _launch(self, log: IO[bytes]) -> None:
         log.truncate(0)
-        self._remove_leftovers()
-        if not (self.home / "data").exists():
-            self._initialize(log)
-        options = f"-k {self._new_socket_dir()} -c listen_addresses=''"
-        self._execute(log, "pg_ctl", "start", "--silent", "-D", "data", "-o", options)
-
-    def _remove_leftovers(self) -> None:
         for unfinished in self.home.glob("initdb-*"):
             shutil.rmtree(unfinished)
         # Stale, as nobody writes the log; PostgreSQL would believe them if a process, or a zombie, has that number now.
         for stale in (self.pid_file, self.home / ".s.PGSQL.5432.lock"):
             stale.unlink(missing_ok=True)
+        if not (self.home / "data").exists():
+            self._initialize(log)
+        options = f"-k {self._new_socket_dir()} -c listen_addresses=''"
+        self._execute(log, "pg_ctl", "start", "--silent", "-D", "data", "-o", options)
 
     def _initialize(self, log: IO[bytes]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))

@@ -15,10 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 T = TypeVar("T")
 Level = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
-
 _TRY_AGAIN = (SerializationError, DeadlockDetectedError, InvalidCachedStatementError)
 """A conflict with another transaction, a deadlock, a table that changed: nothing is wrong with the work itself."""
-
 
 _FIRST_WAIT = 0.01
 """Seconds; doubled with each attempt."""

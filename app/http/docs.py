@@ -18,7 +18,7 @@ from litestar.static_files import create_static_files_router
 
 from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
-from app.http.problem_details import PROBLEM_JSON, problem_body
+from app.http.problem_details import problem_response
 
 TITLE = "Users"
 """Of the document and of its page."""
@@ -31,21 +31,7 @@ writer wins. With `If-None-Match` an unchanged resource is 304.
 
 A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
 """
-_PAGE = f"""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{TITLE}</title>
-<link rel="icon" href="/schema/assets/favicon-32x32.png">
-<link rel="stylesheet" href="/schema/assets/swagger-ui.css">
-<script src="/schema/assets/swagger-ui-bundle.js" defer></script>
-<script src="/schema/start.js" defer></script>
-</head>
-<body><div id="docs"></div></body>
-</html>
-"""
+_PAGE = Path(__file__).with_name("swagger.html")
 _START = """\
 SwaggerUIBundle({url: "/schema/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null});
 """
@@ -87,7 +73,7 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
         tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
         openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_guarded),
         render_plugins=[
-            _Text("/", MediaType.HTML, _PAGE),
+            _Text("/", MediaType.HTML, _PAGE.read_text().replace("$TITLE", TITLE)),
             _Text("/start.js", "text/javascript", _START),
             _Document(),
         ],
@@ -110,8 +96,7 @@ def swagger_ui() -> Router:
 def _guarded(response: Response[Any]) -> Response[Any]:
     """Let nothing be loaded from elsewhere, and have a problem where Litestar has a page of its own."""
     if response.status_code == 404:
-        body = problem_body(to_problem(NotFoundException()))
-        return Response(body, status_code=404, media_type=PROBLEM_JSON, headers={"Cache-Control": "no-store"})
+        return problem_response(to_problem(NotFoundException()))
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

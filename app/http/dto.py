@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import msgspec
@@ -90,7 +89,7 @@ async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.M
     """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
     least, most = limits.min_length or 0, limits.max_length or len(raw)
     try:
-        given = _decoder(kind).decode(raw)
+        given: list[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         given = []
         async for item in in_turns(items_of(raw)):
@@ -100,11 +99,6 @@ async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.M
     if not least <= len(given) <= most:
         raise Invalid([FieldError(f"must hold {least} to {most} items", pointer="")])
     return await check_rows(kind, given)
-
-
-@lru_cache(16)
-def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
 
 
 def _data(request: Any) -> FieldDefinition:

@@ -11,7 +11,6 @@ _TAG = re.compile(r'(?P<weak>W/)?"(?P<text>[^"]*)"')
 
 
 def etag(version: int) -> bytes:
-    """The strong tag of a version."""
     return b'"%d"' % version
 
 

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.database.errors import database_problem, root_of
-from app.http.problem_details import PROBLEM_JSON, problem_body
+from app.http.problem_details import problem_response
 from app.logs import describe
 from app.problems import FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable, title
 from app.validation.messages import in_words
@@ -31,13 +31,7 @@ _CODES = {
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever a request raised into the response that its client gets."""
-    problem = explain(error, request.scope)
-    return Response(
-        problem_body(problem),
-        status_code=problem.status,
-        media_type=PROBLEM_JSON,
-        headers={"Cache-Control": "no-store", **problem.headers},
-    )
+    return problem_response(explain(error, request.scope))
 
 
 def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
@@ -52,7 +46,6 @@ def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
 
 
 def to_problem(error: BaseException) -> Problem:
-    """Find the problem behind an exception."""
     if isinstance(error, Problem):
         return error
     # Litestar wraps what a dependency raises while it cleans up.

@@ -9,17 +9,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import structlog
+from litestar import Request
 from uuid_utils import uuid7
 
+from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
 from app.http.exception_handlers import explain
-from app.http.problem_details import PROBLEM_JSON, problem_body
+from app.http.problem_details import problem_response
 from app.http.request_body import Incoming
 from app.logs import request_id
-from app.problems import Forbidden, Malformed, Problem
+from app.problems import Forbidden, Malformed
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
-from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
 
 _log = structlog.get_logger("app.requests")
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -75,14 +76,15 @@ async def serve(
         else:
             async with asyncio.timeout(limit) as clock:
                 incoming = Incoming(receive, clock, limit)
-                await app(scope, incoming.receive, _answering(outgoing.send, incoming, clock))
+                await app(scope, incoming.receive, incoming.drained_before(outgoing.send))
     except Exception as error:
         # The last net: whatever the framework or its handler of errors lets out, the client gets a problem, unless an
         # answer has begun; then only the end of the connection can tell that it is not whole.
         problem = explain(error, scope)
         if outgoing.begun:
             raise
-        await _refuse(outgoing, problem)
+        response = problem_response(problem).to_asgi_response(None, Request(scope))
+        await response(scope, receive, outgoing.send)
 
 
 class Outgoing:
@@ -112,27 +114,3 @@ class Outgoing:
         elif self._method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
         return self._send(message)
-
-
-def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
-    async def answering(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            if not clock.expired():
-                clock.reschedule(None)
-            await incoming.drain()
-        await send(message)
-
-    return answering
-
-
-async def _refuse(outgoing: Outgoing, problem: Problem) -> None:
-    body = problem_body(problem)
-    headers = {
-        "content-type": PROBLEM_JSON,
-        "content-length": str(len(body)),
-        "cache-control": "no-store",
-        **{name.lower(): value for name, value in problem.headers.items()},
-    }
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await outgoing.send({"type": "http.response.start", "status": problem.status, "headers": encoded})
-    await outgoing.send({"type": "http.response.body", "body": body, "more_body": False})

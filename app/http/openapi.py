@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Reference, Schema
+from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
@@ -18,48 +18,32 @@ from app.repository.schemas import ListQuery
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """Describe the problems that an operation may answer, besides those that every operation may."""
     return {
-        status: ResponseSpec(
-            ProblemBody,
-            generate_examples=False,
-            media_type=PROBLEM_JSON,
-            description=title(status),
-        )
+        status: ResponseSpec(ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status))
         for status in (*statuses, 403, 500)
     }
 
 
+def _with_parameters(*added: Parameter) -> type[Operation]:
+    @dataclass
+    class Documented(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [*(self.parameters or []), *added]
+
+    return Documented
+
+
+def _with_tag(header: str, description: str) -> type[Operation]:
+    schema = Schema(type=OpenAPIType.STRING)
+    return _with_parameters(Parameter(name=header, param_in="header", schema=schema, description=description))
+
+
 def listed_by(query: type[ListQuery]) -> type[Operation]:
     """Make an operation that documents the fields of `query` as query parameters."""
-
-    @dataclass
-    class ListOperation(Operation):
-        def __post_init__(self) -> None:
-            self.parameters = [*(self.parameters or []), *query_parameters(query)]
-
-    return ListOperation
+    return _with_parameters(*query_parameters(query))
 
 
-@dataclass
-class ConditionalRead(Operation):
-    """An operation that answers 304 where the client has the version already."""
-
-    def __post_init__(self) -> None:
-        self.parameters = _with_tag(self, "If-None-Match", "Answer 304 if this is still the version (an ETag)")
-
-
-@dataclass
-class ConditionalChange(Operation):
-    """An operation that changes a certain version only, if the client names one."""
-
-    def __post_init__(self) -> None:
-        self.parameters = _with_tag(self, "If-Match", "Change only this version (an ETag)")
-
-
-def _with_tag(operation: Operation, header: str, description: str) -> list[Parameter | Reference]:
-    tag = Parameter(name=header, param_in="header", schema=Schema(type=OpenAPIType.STRING), description=description)
-    return [*(operation.parameters or []), tag]
-
-
+ConditionalRead = _with_tag("If-None-Match", "Answer 304 if this is still the version (an ETag)")
+ConditionalChange = _with_tag("If-Match", "Change only this version (an ETag)")
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
 
 

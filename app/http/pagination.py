@@ -50,10 +50,9 @@ def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[A
         [(name, value) for name, value in parse_qsl(query_string.decode()) if name not in ("page", "cursor")]
     )
     start = f"<{path}?{kept}{'&' if kept else ''}"
-    links: list[tuple[str, str, int | str]] = []
+    links: list[tuple[str, str, int | str]]
     if isinstance(result, CursorPage):
-        if result.next_cursor:
-            links = [("next", "cursor", result.next_cursor)]
+        links = [("next", "cursor", result.next_cursor)] if result.next_cursor else []
     else:
         last = max(result.pages, 1)
         links = [("first", "page", 1), ("last", "page", last)]

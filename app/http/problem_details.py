@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from litestar import Response
 
 from app.logs import request_id
 from app.problems import FieldError, Problem, title
@@ -22,15 +23,14 @@ class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kin
     errors: list[FieldError] = []
 
 
-def problem_body(problem: Problem) -> bytes:
-    """Encode a problem as RFC 9457 wants it."""
-    return msgspec.json.encode(
-        ProblemBody(
-            title=title(problem.status),
-            status=problem.status,
-            detail=problem.detail,
-            code=problem.code,
-            request_id=request_id.get(),
-            errors=problem.errors,
-        )
+def problem_response(problem: Problem) -> Response[bytes]:
+    body = ProblemBody(
+        title=title(problem.status),
+        status=problem.status,
+        detail=problem.detail,
+        code=problem.code,
+        request_id=request_id.get(),
+        errors=problem.errors,
     )
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(msgspec.json.encode(body), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from app.problems import Malformed
 
 if TYPE_CHECKING:
-    from litestar.types import Receive, ReceiveMessage
+    from litestar.types import Message, Receive, ReceiveMessage, Send
 
 _PATIENCE = 5.0
 """Seconds that a client may go on sending what nobody reads."""
@@ -35,7 +35,19 @@ class Incoming:
             self._clock.reschedule(asyncio.get_running_loop().time() + self._limit)
         return message
 
-    async def drain(self) -> None:
+    def drained_before(self, send: Send) -> Send:
+        """Stop the clock when the response starts, and read what is left of the body."""
+
+        async def drain_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if not self._clock.expired():
+                    self._clock.reschedule(None)
+                await self._drain()
+            await send(message)
+
+        return drain_and_send
+
+    async def _drain(self) -> None:
         """Throw away what is left: a server that hangs up on a client that still sends loses the answer, too."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):

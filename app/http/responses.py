@@ -34,12 +34,10 @@ class JsonResponse(Response[T]):
         """Unlike its parent it keeps no content; without one (None) there is no body."""
         self.status_code = status_code
         self._body = b"" if content is None else _encode(content)
-        described = (
-            ((b"content-type", b"application/json"), (b"content-length", str(len(self._body)).encode()))
-            if self._body
-            else ()
-        )
-        self._headers = [*headers, *described]
+        self._headers = [*headers]
+        if self._body:
+            length = str(len(self._body)).encode()
+            self._headers += [(b"content-type", b"application/json"), (b"content-length", length)]
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
         return self

@@ -9,18 +9,17 @@ from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.connector import LOST
 from app.database.engine import configure_database, database_url
 from app.repository.counts import wrong_totals
 from app.settings import Settings
 
 _logger = logging.getLogger(__name__)
 _PATIENCE = 3.0
-_NO_ANSWER = (OSError, SQLAlchemyError, PostgresError, InterfaceError, InternalClientError)
 _ALLOWED = text(
     "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM pg_settings"
     " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
@@ -51,7 +50,7 @@ def _ask(settings: Settings) -> int | None:
     answers: list[int] = []
 
     def ask() -> None:
-        with suppress(*_NO_ANSWER), asyncio.Runner(loop_factory=_Loop) as runner:
+        with suppress(SQLAlchemyError, *LOST), asyncio.Runner(loop_factory=_Loop) as runner:
             answers.append(runner.run(_allowed(configure_database(settings).get_engine())))
 
     thread = Thread(target=ask, daemon=True)

@@ -34,12 +34,14 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 """Where such a folder costs no disk, and where one can be made although the root is read-only."""
 _DURATION = "http_request_duration_seconds"
+_OF_DURATION = "From the arrival of a request to the start of its answer"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
 _KINDS = re.compile(r":\w+}")
 _EVERY = 1.0
 
-Gauges = dict[str, float]
+Gauges = dict[str, tuple[float, str]]
+"""The value of each, and what it is."""
 Series = tuple[Any, list[int]]
 """All numbers of a file, and the places of this one's: a count for each bucket, then the seconds of all."""
 
@@ -67,7 +69,9 @@ class Metrics:
         """Prometheus' text of all workers."""
         self._tell()
         for left in Path(_folder()).glob("gauge_live*"):
-            if not _lives(int(re.findall(r"\d+", left.name)[0])):
+            try:
+                os.kill(int(re.findall(r"\d+", left.name)[0]), 0)
+            except (ProcessLookupError, PermissionError):  # Its number may be somebody else's by now.
                 left.unlink(missing_ok=True)
         return generate_latest(MultiProcessCollector(None, _folder()))  # type: ignore[no-untyped-call]
 
@@ -87,7 +91,8 @@ class Metrics:
     def _begin(self, method: str, route: str | None, status: int) -> Series:
         labels = {"method": method, "route": _KINDS.sub("}", route or ""), "status": str(status)}
         buckets = [{**labels, "le": str(bound)} for bound in (*_BOUNDS, "+Inf")]
-        keys = [*(_key(f"{_DURATION}_bucket", bucket) for bucket in buckets), _key(f"{_DURATION}_sum", labels)]
+        series = [*((f"{_DURATION}_bucket", bucket) for bucket in buckets), (f"{_DURATION}_sum", labels)]
+        keys = [mmap_key(_DURATION, name, [*of], [*of.values()], _OF_DURATION) for name, of in series]
         file = _file("histogram")
         for key in keys:
             file.read_value(key)
@@ -95,8 +100,8 @@ class Metrics:
         return memoryview(file._m).cast("d"), [file._positions[key] // 8 for key in keys]
 
     def _tell(self) -> None:
-        for name, value in {**self._gauges(), "workers": 1}.items():
-            _file("gauge_livesum").write_value(_key(name, {}), value, 0)
+        for name, (value, what) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
+            _file("gauge_livesum").write_value(mmap_key(name, name, [], [], what), value, 0)
 
 
 @contextmanager
@@ -111,13 +116,13 @@ def read_gauges(pool: Pool, kept: int, passwords: Passwords) -> Gauges:
     """What this worker holds; `kept` is the pool's size without overflow."""
     in_use, idle = pool.checkedout(), pool.checkedin()
     return {
-        "db_pool_size": kept,
-        "db_pool_limit": pool.size(),
-        "db_pool_in_use": in_use,
-        "db_pool_idle": idle,
-        "db_pool_overflow": max(0, in_use + idle - kept),
-        "password_hashes_under_way": passwords.under_way,
-        "password_hashes_limit": passwords.limit,
+        "db_pool_size": (kept, "Connections that are kept open, DB_POOL_SIZE of each worker"),
+        "db_pool_limit": (pool.size(), "Connections that may be open, with DB_MAX_OVERFLOW of each worker"),
+        "db_pool_in_use": (in_use, "Connections that serve a request"),
+        "db_pool_idle": (idle, "Connections that are open and free"),
+        "db_pool_overflow": (max(0, in_use + idle - kept), "Open connections beyond db_pool_size"),
+        "password_hashes_under_way": (passwords.under_way, "Passwords that are being hashed or wait for it"),
+        "password_hashes_limit": (passwords.limit, "Passwords that may be under way before more are turned away"),
     }
 
 
@@ -137,32 +142,6 @@ def _file(kind: str) -> Any:
     file: Any = MmapedDict(f"{_folder()}/{kind}_{os.getpid()}-service.db")  # type: ignore[no-untyped-call]
     Finalize(None, file._f.close, exitpriority=1)
     return file
-
-
-def _key(name: str, labels: dict[str, str]) -> str:
-    metric = name.removesuffix("_bucket").removesuffix("_sum")
-    return mmap_key(metric, name, list(labels), list(labels.values()), _HELP[metric])
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # Its number may be somebody else's by now.
-        return False
-    return True
-
-
-_HELP = {
-    _DURATION: "From the arrival of a request to the start of its answer",
-    "db_pool_size": "Connections that are kept open, DB_POOL_SIZE of each worker",
-    "db_pool_limit": "Connections that may be open, with DB_MAX_OVERFLOW of each worker",
-    "db_pool_in_use": "Connections that serve a request",
-    "db_pool_idle": "Connections that are open and free",
-    "db_pool_overflow": "Open connections beyond db_pool_size",
-    "password_hashes_under_way": "Passwords that are being hashed or wait for it",
-    "password_hashes_limit": "Passwords that may be under way before more are turned away",
-    "workers": "Processes that serve",
-}
 
 
 @get("/metrics", responses=problems(), tags=["Operations"], media_type="text/plain")

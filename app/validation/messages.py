@@ -13,7 +13,6 @@ _LENGTH = re.compile(r"of length (>=|<=) (\d+)")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
 _BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
-
 _NOUNS = {
     "str": "a string",
     "int": "a whole number",

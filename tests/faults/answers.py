@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import httpx
 
@@ -17,7 +17,7 @@ async def timed(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, flo
     return await request, time.perf_counter() - began
 
 
-async def timed_all(requests: list[Awaitable[httpx.Response]]) -> list[tuple[httpx.Response, float]]:
+async def timed_all(requests: Sequence[Awaitable[httpx.Response]]) -> list[tuple[httpx.Response, float]]:
     return await asyncio.gather(*map(timed, requests))
 
 

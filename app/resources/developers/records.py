@@ -7,8 +7,6 @@ from typing import Any
 from msgspec import Struct
 
 from app.bulk.dataset import Dataset
-from app.bulk.importer import Target
-from app.passwords import Passwords
 from app.resources.developers.schemas import Specialty
 from app.validation.fields import Email, Name
 
@@ -23,8 +21,9 @@ class DeveloperRecord(Struct, forbid_unknown_fields=True):
     created_at: Any = None
 
 
-def _developers(_: Passwords) -> Target:
-    return Target(table="developers", kind=DeveloperRecord, columns=("name", "email", "specialty"))
-
-
-DEVELOPERS = Dataset("developers", _developers, ("id", "name", "email", "specialty", "created_at"))
+DEVELOPERS = Dataset(
+    table="developers",
+    kind=DeveloperRecord,
+    columns=("name", "email", "specialty"),
+    exported=("id", "name", "email", "specialty", "created_at"),
+)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from app.bulk.dataset import Dataset
-from app.bulk.importer import Target
 from app.passwords import Passwords, check_hash
 from app.validation.fields import Email, Name, Password
 
@@ -41,23 +39,18 @@ def _is_to_be_hashed(record: Any) -> bool:
     return password is not None
 
 
-def _hashing(passwords: Passwords) -> Callable[[UserRecord], Awaitable[UserRecord]]:
-    async def complete(record: UserRecord) -> UserRecord:
-        hashed = await passwords.hash(record.password or "")
-        return msgspec.structs.replace(record, password=None, hashed_password=hashed)
-
-    return complete
+async def _hashed(record: UserRecord, passwords: Passwords) -> UserRecord:
+    hashed = await passwords.hash(record.password or "")
+    return msgspec.structs.replace(record, password=None, hashed_password=hashed)
 
 
-def _users(passwords: Passwords) -> Target:
-    return Target(
-        table="users",
-        kind=UserRecord,
-        columns=("name", "email", "hashed_password"),
-        rule=_one_password,
-        is_slow=_is_to_be_hashed,
-        complete=_hashing(passwords),
-    )
-
-
-USERS = Dataset("users", _users, ("id", "name", "email", "created_at"), ("hashed_password",))
+USERS = Dataset(
+    table="users",
+    kind=UserRecord,
+    columns=("name", "email", "hashed_password"),
+    exported=("id", "name", "email", "created_at"),
+    secret=("hashed_password",),
+    rule=_one_password,
+    is_slow=_is_to_be_hashed,
+    complete=_hashed,
+)
