@@ -18,9 +18,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises: SystemExit, with a line for each setting that is wrong.
     """
     # Imported late: the command line evaluates whatever this package holds at import time.
+    from app.environment import forget_dotenv
     from app.signals import end_in_order
 
     end_in_order()
+    forget_dotenv()
     from app.application import create_app as build
     from app.settings import SettingsError
 

@@ -1,25 +1,19 @@
-"""Database URL: every form that people paste, as the one form that asyncpg and SQLAlchemy take."""
+"""Database URL: every form that people paste, read as libpq reads it, as what asyncpg and SQLAlchemy take."""
 
 from __future__ import annotations
 
 import re
-import ssl
 from typing import Any
+from urllib.parse import quote, unquote
 
 from msgspec import Struct, field
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
+
+from app.database_parameters import IGNORED, judged, known, session, statement_caches, tls
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_PASSED_ON = frozenset({"host", "port", "target_session_attrs", "passfile", "krbsrvname", "gsslib"})
-_TRANSLATED = frozenset(
-    {"ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "prepared_statement_cache_size"}
-    | {"application_name", "connect_timeout"}
-)
-# user:password@ host1:port1,host2:port2 /database, the way libpq writes several hosts.
-_SEVERAL_HOSTS = re.compile(r"^(?P<head>[^/]+://(?:[^@/]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<tail>.*)$")
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?")
+_PASSED_ON = ("target_session_attrs", "passfile", "krbsrvname", "gsslib")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|/.*|[^\s:\[\]/@]*)(?::(?P<port>\d*))?", re.ASCII)
 _FORM = "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
 
 
@@ -31,6 +25,8 @@ class DatabaseUrl(Struct, frozen=True, kw_only=True):
     """Keyword arguments for `asyncpg.connect` that a URL cannot carry."""
     transaction_pooling: bool = False
     """Behind PgBouncer in transaction mode: no prepared statement and no session state survives a transaction."""
+    ignored: tuple[str, ...] = ()
+    """Parameters that do no harm and nothing else."""
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({self.url.render_as_string(hide_password=True)!r})"
@@ -39,87 +35,83 @@ class DatabaseUrl(Struct, frozen=True, kw_only=True):
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
-    """Normalise a PostgreSQL URL. Raises: ValueError, whose text never holds the password."""
-    text, hosts = _without_hosts(text.strip())
-    url = _made(text)
-    query = {key: value if isinstance(value, str) else tuple(value) for key, value in url.query.items()}
-    if unknown := sorted(set(query) - _PASSED_ON - _TRANSLATED):
-        raise ValueError(f"does not know the parameter {', '.join(unknown)}")
-    single = {key: value for key, value in query.items() if isinstance(value, str)}
-    for key in _TRANSLATED & set(query) - set(single):
-        raise ValueError(f"names {key} twice")
-    pooled, cache_args = _statement_caches(single.get("prepared_statement_cache_size"))
-    return DatabaseUrl(
-        url=url.set(drivername="postgresql+asyncpg", query={k: v for k, v in query.items() if k in _PASSED_ON}),
-        connect_args={**hosts, **cache_args, **_tls(single), **_session(single)},
-        transaction_pooling=pooled,
-    )
+    """Read a PostgreSQL URL. Raises: ValueError, whose text never holds a password."""
+    place, query = _split(text.strip())
+    given = {**place, **known(query)}  # What stands in the query wins, as it does for libpq.
+    given["host"] = quote(query["host"], safe="/:[],") if "host" in query else place["host"]
+    pooled, caches = statement_caches(given.get("prepared_statement_cache_size"))
+    url, several = _located(given)
+    arguments = {**several, **caches, **tls(given), **session(given)}
+    judged(url, arguments)
+    ignored = tuple(sorted(IGNORED & set(query)))
+    return DatabaseUrl(url=url, connect_args=arguments, transaction_pooling=pooled, ignored=ignored)
 
 
-def _without_hosts(text: str) -> tuple[str, dict[str, Any]]:
-    """Take several hosts out of a URL, as SQLAlchemy reads but one. Raises: ValueError."""
-    several = _SEVERAL_HOSTS.match(text)
-    if several is None:
-        return text, {}
-    found = [_HOST.fullmatch(host) for host in several["hosts"].split(",")]
-    hosts = [host["name"].strip("[]") for host in found if host]
-    if len(hosts) < len(found):
+def _split(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What stands before the question mark, and what behind it. Raises: ValueError."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
         raise ValueError(_FORM)
-    ports = [int(host["port"] or 5432) for host in found if host]
-    return several["head"] + several["tail"], {"host": hosts, "port": ports}
-
-
-def _made(text: str) -> URL:
-    try:
-        url = make_url(text)
-        _ = url.port
-    except (ArgumentError, ValueError):
-        raise ValueError(_FORM) from None
-    if url.drivername not in _SCHEMES:
+    if scheme not in _SCHEMES:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in _SCHEMES)}")
-    return url
+    rest, _, query = rest.partition("?")
+    authority, _, path = rest.partition("/")
+    if "@" in path or ("@" not in authority and "@" in query.partition("=")[0]):
+        raise ValueError(f"{_FORM}, where a password has %2F for / and %3F for ?")
+    login, _, hosts = authority.rpartition("@")
+    user, _, password = login.partition(":")
+    place = {"user": user, "password": password, "dbname": path}
+    return {"host": hosts, **{key: _decoded(value) for key, value in place.items() if value}}, _pairs(query)
 
 
-def _statement_caches(size: str | None) -> tuple[bool, dict[str, Any]]:
-    if size is None:
-        return False, {}
-    if not size.isdecimal():
-        raise ValueError("needs a whole number for prepared_statement_cache_size")
-    if int(size):
-        return False, {"prepared_statement_cache_size": int(size)}
-    # Both caches at 0 and no name function: named statements would pile up on the pooler's connections.
-    return True, {"prepared_statement_cache_size": 0, "statement_cache_size": 0}
-
-
-def _tls(query: dict[str, str]) -> dict[str, Any]:
-    mode = query.get("sslmode", query.get("ssl"))
-    if mode is None:
-        return {}
-    if mode == "true":
-        mode = "require"
-    if mode not in _SSL_MODES:
-        raise ValueError(f"knows ssl={', '.join(_SSL_MODES)}")
-    if not mode.startswith("verify") and "sslcert" not in query:
-        return {"ssl": mode}
-    root = query.get("sslrootcert")
-    try:
-        context = ssl.create_default_context(cafile=None if root in (None, "system") else root)
-        if "sslcert" in query:
-            context.load_cert_chain(query["sslcert"], query.get("sslkey"))
-    except (OSError, ssl.SSLError):
-        raise ValueError("names a certificate file that cannot be read") from None
-    context.check_hostname = mode == "verify-full"
-    if not mode.startswith("verify"):
-        context.verify_mode = ssl.CERT_NONE
-    return {"ssl": context}
-
-
-def _session(query: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if name := query.get("application_name"):
-        found["server_settings"] = {"application_name": name}
-    if (seconds := query.get("connect_timeout")) is not None:
-        if not seconds.isdecimal() or not int(seconds):
-            raise ValueError("needs a whole number of seconds for connect_timeout")
-        found["timeout"] = int(seconds)
+def _pairs(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in query.split("&") if query else ():
+        name, equals, value = (_decoded(part) for part in pair.partition("="))
+        if not name or not equals:
+            raise ValueError(f"{_FORM}?name=value&name=value")
+        if name in found and name != "host":
+            raise ValueError(f"names {name} twice")
+        found[name] = f"{found[name]},{value}" if name in found else value
     return found
+
+
+def _decoded(text: str) -> str:
+    try:
+        decoded = unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        decoded = "\0"
+    if "\0" in decoded:
+        raise ValueError(f"{_FORM}, with text in UTF-8")
+    return decoded
+
+
+def _located(given: dict[str, str]) -> tuple[URL, dict[str, Any]]:
+    """The URL of one host, and several hosts as arguments, since SQLAlchemy reads but one. Raises: ValueError."""
+    found = [_HOST.fullmatch(host) for host in given["host"].split(",")]
+    hosts = [_decoded(host["name"].strip("[]")) for host in found if host]
+    if len(hosts) < len(found) or (len(hosts) > 1 and not all(hosts)):
+        raise ValueError(_FORM)
+    ports = given.get("port", "").split(",")
+    if len(ports) not in (1, len(hosts)):
+        raise ValueError(f"names {len(ports)} ports for {len(hosts)} hosts")
+    own = [host["port"] for host in found if host]
+    numbers = [_port(mine or other) for mine, other in zip(own, ports * len(own), strict=False)]
+    url = URL.create(
+        "postgresql+asyncpg",
+        username=given.get("user"),
+        password=given.get("password"),
+        database=given.get("dbname"),
+        query={name: given[name] for name in _PASSED_ON if name in given},
+    )
+    if len(hosts) > 1:
+        return url, {"host": hosts, "port": [number or 5432 for number in numbers]}
+    if hosts[0].startswith("/"):
+        return url.update_query_dict({"host": hosts[0], **({"port": str(numbers[0])} if numbers[0] else {})}), {}
+    return url.set(host=hosts[0] or None, port=numbers[0]), {}
+
+
+def _port(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal() and 0 < int(text) < 65_536):
+        raise ValueError("needs a port between 1 and 65535")
+    return int(text) if text else None

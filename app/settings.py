@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
 import msgspec
-from dotenv import dotenv_values
 from msgspec import Meta, Struct
 
 from app.database_url import DatabaseUrl, parse_database_url
+from app.environment import read_environment
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",
@@ -72,7 +72,12 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 
     Variables that are unknown, and those that are empty, are ignored.
     """
-    from_file = dotenv_values(dotenv or Path(".env"), interpolate=False)
+    try:
+        from_file = read_environment(dotenv or Path(".env"))
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     found = {**from_file, **(os.environ if environment is None else environment)}
     names = {name: alias for alias, name in _ALIASES.items() if found.get(alias) and not found.get(name)}
 

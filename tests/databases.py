@@ -12,13 +12,13 @@ from pathlib import Path
 import msgspec
 from advanced_alchemy.alembic.commands import AlembicCommands
 from anyio import to_thread
-from dotenv import dotenv_values
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.database import embedded
 from app.database.engine import configure_database, database_url
 from app.database_url import DatabaseUrl
+from app.environment import read_environment
 from app.settings import Settings, load_settings
 
 
@@ -62,7 +62,7 @@ def as_text(url: DatabaseUrl) -> str:
     elif given.test_database_url is None:
         there = url.url.update_query_dict({"host": embedded.start(Path(given.embedded_data_dir))})
     else:
-        text = os.environ.get("TEST_DATABASE_URL") or str(dotenv_values(".env", interpolate=False)["TEST_DATABASE_URL"])
+        text = os.environ.get("TEST_DATABASE_URL") or read_environment(Path(".env"))["TEST_DATABASE_URL"]
         there = make_url(text).set(database=url.url.database)
     return there.render_as_string(hide_password=False)
 

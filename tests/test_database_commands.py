@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.databases import empty_database
-from tests.migrations import run
+from app.database.engine import ROOT
+from tests.databases import empty_database, migrate
+from tests.migrations import Newer, execute, rows, run
 
 NOWHERE = "postgresql://ann:secret@nowhere.invalid:1,127.0.0.1:1/nothing"
 
@@ -71,4 +74,34 @@ async def test_a_recount_before_the_first_upgrade_says_what_to_do() -> None:
             await run("litestar", "database", "recount", url=url)
 
     told = "Error: The tables are not there yet: run `litestar database upgrade --no-prompt`\n"
+    assert (failed.value.returncode, failed.value.output) == (1, told)
+
+
+LONG = "2026_12_01_a_name_that_says_all_there_is_to_say_about_it"
+
+
+async def test_a_revision_may_have_a_long_name(tmp_path: Path) -> None:
+    newer = Newer(shutil.copytree(ROOT / "alembic", tmp_path / "alembic"))
+    newer.add(LONG)
+    async with empty_database() as url, empty_database() as older:
+        await migrate(url, scripts=newer.scripts)
+        await migrate(older)
+        await execute(older, "ALTER TABLE alembic_version ALTER version_num TYPE varchar(32)")
+
+        await migrate(older, scripts=newer.scripts)
+
+        for database in (url, older):
+            assert await rows(database, "SELECT version_num FROM alembic_version") == [(LONG,)]
+
+
+async def test_a_database_that_cannot_hold_every_name_is_refused() -> None:
+    async with empty_database(options="ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'") as url:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            await run("litestar", "database", "upgrade", "--no-prompt", url=url)
+        name = url.url.database
+
+    told = (
+        f"Error: The database {name} holds LATIN1, not UTF8. Make another, such as:"
+        f" createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 {name}_utf8\n"
+    )
     assert (failed.value.returncode, failed.value.output) == (1, told)

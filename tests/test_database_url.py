@@ -75,6 +75,31 @@ def test_every_scheme_means_asyncpg(scheme: str) -> None:
             "postgresql://ann@/x?host=a:5433&host=b:5434&target_session_attrs=any",
             {"host": ["a", "b"], "port": [5433, 5434], "user": "ann", "database": "x", "target_session_attrs": "any"},
         ),
+        ("postgresql://ann:a,b@db/x", {"host": "db", "user": "ann", "password": "a,b", "database": "x"}),
+        (
+            "postgresql://ann:a,b@c@d,e/x",
+            {"host": ["d", "e"], "port": [5432, 5432], "user": "ann", "password": "a,b@c", "database": "x"},
+        ),
+        ("postgresql://ann@%2Fsocket%2Ffolder/x", {"host": "/socket/folder", "user": "ann", "database": "x"}),
+        ("postgresql://%2Frun%2Fp:5433/x", {"host": "/run/p", "port": 5433, "database": "x"}),
+        ("postgresql://localhost/x?host=/cloudsql/p:r:i", {"host": "/cloudsql/p:r:i", "database": "x"}),
+        ("postgresql:///x?host=db&port=5433&user=ann", {"host": "db", "port": 5433, "user": "ann", "database": "x"}),
+        (
+            "postgresql://a,b/x?port=5433,5434",
+            {"host": ["a", "b"], "port": [5433, 5434], "database": "x"},
+        ),
+        (
+            "postgresql://db/x?options=-csearch_path%3Dx%20--lock-timeout=5s%20-c%20work_mem=1MB",
+            {
+                "host": "db",
+                "database": "x",
+                "server_settings": {"search_path": "x", "lock_timeout": "5s", "work_mem": "1MB"},
+            },
+        ),
+        (
+            "postgresql://db/x?options=endpoint%3Dep-cool-1",
+            {"host": "db", "database": "x", "server_settings": {"options": "endpoint=ep-cool-1"}},
+        ),
         (
             "postgresql://ann@[::1]:5433,[fe80::2]/x",
             {"host": ["::1", "fe80::2"], "port": [5433, 5432], "user": "ann", "database": "x"},
@@ -107,6 +132,31 @@ def test_a_verified_certificate_is_checked(mode: str, names: bool) -> None:
         ("postgresql://db:port/x", "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"),
         ("postgresql://a:5432:1,b/x", "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"),
         ("postgresql://a,,b/x", "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"),
+        ("postgresql://db:99999/x", "needs a port between 1 and 65535"),
+        ("postgresql://a:99999,b/x", "needs a port between 1 and 65535"),
+        ("postgresql://db:0/x", "needs a port between 1 and 65535"),
+        ("postgresql://db/x?port=abc", "needs a port between 1 and 65535"),
+        ("postgresql://db/x?host=db:70000", "needs a port between 1 and 65535"),
+        ("postgresql://a,b,c/x?port=1,2", "names 2 ports for 3 hosts"),
+        (
+            "postgresql://db/x?target_session_attrs=nonsense",
+            "knows target_session_attrs=any, primary, standby, prefer-standby, read-write, read-only",
+        ),
+        ("postgresql://db/x?passfile=/nowhere", "names a passfile that cannot be read"),
+        ("postgresql://db/x?gsslib=x", "gsslib parameter must be either 'gssapi' or 'sspi', got 'x'"),
+        (
+            "postgresql://ann:a/b@db/x",
+            "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
+            ", where a password has %2F for / and %3F for ?",
+        ),
+        (
+            "postgresql://db/x?pgbouncer=true",
+            "does not know the parameter pgbouncer: write prepared_statement_cache_size=0",
+        ),
+        (
+            "postgresql://db/x?options=-cstatement_timeout=5s",
+            "cannot have statement_timeout in options: set DB_STATEMENT_TIMEOUT",
+        ),
         ("sqlite://", "must begin with postgresql+asyncpg://, postgresql://, postgres://"),
         ("postgresql+psycopg://db/x", "must begin with postgresql+asyncpg://, postgresql://, postgres://"),
         ("postgresql://db/x?sslmod=require", "does not know the parameter sslmod"),
@@ -125,6 +175,15 @@ def test_another_url_says_why_not(url: str, reason: str) -> None:
         parse_database_url(url)
 
     assert str(refused.value) == reason
+
+
+def test_what_does_no_harm_is_ignored_by_name() -> None:
+    url = "postgresql://db/x?keepalives=1&keepalives_idle=30&gssencmode=disable&channel_binding=prefer"
+
+    found = parse_database_url(url)
+
+    assert arguments(url) == {"host": "db", "database": "x"}
+    assert found.ignored == ("channel_binding", "gssencmode", "keepalives", "keepalives_idle")
 
 
 def test_no_password_is_shown() -> None:

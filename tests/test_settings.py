@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from dotenv import dotenv_values
 
 from app import create_app
 from app.database.engine import COMPOSE_URL, ROOT, database_url
 from app.database_url import parse_database_url
+from app.environment import read_environment
 from app.settings import Settings, SettingsError, load_settings
 
 NOWHERE = Path("/nonexistent")
@@ -40,7 +40,7 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_every_setting_is_in_the_example_and_holds_its_default() -> None:
-    example = dotenv_values(ROOT / ".env.example", interpolate=False)
+    example = read_environment(ROOT / ".env.example")
 
     assert set(example) == set(FIELDS)
     assert example.pop("DATABASE_URL") == "postgresql+asyncpg://super@localhost:5432/super" == COMPOSE_URL
@@ -77,6 +77,40 @@ def test_a_value_in_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
 
     assert settings.database_url is not None
     assert settings.database_url.url.password == "p${HOME}w"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("DB_POOL_SIZE=7", 7),
+        ("\ufeffDB_POOL_SIZE=7", 7),
+        ("export DB_POOL_SIZE = '7'  # seven", 7),
+        ('DB_POOL_SIZE="7"', 7),
+        ("DB_POOL_SIZE=7 # seven", 7),
+        ("# DB_POOL_SIZE=7", 5),
+        ("\n  \n", 5),
+    ],
+)
+def test_a_line_of_the_file_may_be_quoted_and_commented(tmp_path: Path, line: str, value: int) -> None:
+    (tmp_path / ".env").write_text(line, encoding="utf-8")
+
+    assert load_settings({}, dotenv=tmp_path / ".env").db_pool_size == value
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("DB_POOL_SIZE=7".encode("utf-16"), " is not text in UTF-8"),
+        (b"A=1\nDB_POOL_SIZE: s3cret\n", " has no NAME=value in line 2"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings({}, dotenv=tmp_path / ".env")
+
+    assert str(refused.value) == f"{tmp_path / '.env'}{reason}"
 
 
 def test_the_file_of_the_working_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

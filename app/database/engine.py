@@ -78,7 +78,7 @@ def time_limit(settings: Settings) -> float:
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
     given = dict(database.connect_args)
-    session = {"application_name": "litestar-users", **given.pop("server_settings", {})}
+    session = {"application_name": "litestar-users"}
     if not database.transaction_pooling:
         # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
         session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}
@@ -86,6 +86,7 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
         session |= {"idle_in_transaction_session_timeout": session["statement_timeout"]}
         # Milliseconds until the server stops the statement of a client that is gone, and frees its locks.
         session |= {"client_connection_check_interval": "1000"}
+    session |= given.pop("server_settings", {})
     return {
         "timeout": CONNECT_TIMEOUT,
         # Ours comes second, for a COMMIT, a server or a network that does not answer at all.

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import cycle
+from ssl import SSLError
 from typing import Any
 
 from alembic.util import CommandError
@@ -35,6 +36,7 @@ def _reason(error: BaseException) -> str:
         message, state = error.message or str(error), str(error.sqlstate)
         # Where data is wrong the message itself quotes it, elsewhere only the detail does.
         return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
-    if isinstance(error, OSError) and error.errno is not None:
+    # A certificate's number is none of the system's.
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, SSLError):
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

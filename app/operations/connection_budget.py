@@ -32,7 +32,10 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
     needed = workers * each
     some = f"{workers} worker{'' if workers == 1 else 's'}"
     total = f"{some} x ({settings.db_pool_size} + {settings.db_max_overflow}) = {needed} connections at most"
-    if database_url(settings).transaction_pooling:
+    database = database_url(settings)
+    if database.ignored:
+        _logger.info("Parameters of DATABASE_URL that do nothing here: %s", ", ".join(database.ignored))
+    if database.transaction_pooling:
         _logger.info("%s, to the pooler", total)
         return
     allowed = _ask(settings)

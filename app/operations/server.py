@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from asyncio import get_running_loop
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from click import ClickException, Group, get_current_context
+from click import Group, get_current_context
 from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.plugins import CLIPlugin
@@ -22,6 +22,8 @@ from litestar_granian import GranianPlugin
 from litestar_granian.supervisor import _GranianSupervisor
 
 from app.database import embedded
+from app.database.engine import ROOT
+from app.operations.listening import address
 from app.operations.metrics import shared_folder
 
 _logger = logging.getLogger(__name__)
@@ -71,12 +73,14 @@ class Serving(GranianPlugin, CLIPlugin):
     @contextmanager
     def server_lifespan(self, app: Litestar) -> Iterator[None]:
         """Runs once, in the parent of the workers."""
-        address = _address()
+        where = address()
+        # The workers find the application wherever the command was called from.
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         if self.embedded_dir:
             self.migrate()
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
         self.budget(get_current_context().params["wc"])
-        _logger.info("Docs at %s/schema, access is %s", address, self.access)
+        _logger.info("Docs at %s/schema, access is %s", where, self.access)
         try:
             with shared_folder():
                 yield
@@ -102,24 +106,15 @@ class Serving(GranianPlugin, CLIPlugin):
         yield
 
 
-def _address() -> str:
-    """Where the service will listen. Raises: ClickException."""
-    options = get_current_context().params
-    if options.get("uds") or options.get("fd") is not None:
-        return f"unix:{options['uds']}" if options["uds"] else f"file descriptor {options['fd']}"
-    host, port = options["host"], options["port"]
-    try:
-        # Granian would share the port with another service, and each would get some of the requests.
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
-    return f"http://{host}:{port}"
-
-
 class Supervisor(_GranianSupervisor):
     """Granian's process and its workers. A signal that one of them did not hear, as it was starting, is repeated."""
 
     _told = signal.SIGTERM
+
+    def __init__(self, *command: Any, **how: Any) -> None:
+        super().__init__(*command, **how)
+        # `nohup`, and a shell for what runs in its background, have signals ignored.
+        self._ignored = {number for number in signal.Signals if signal.getsignal(number) is signal.SIG_IGN}
 
     def run(self) -> int:
         status = super().run()
@@ -127,6 +122,8 @@ class Supervisor(_GranianSupervisor):
         return 0 if self._termination_forwarded and not self._killed else status
 
     def forward(self, signum: int) -> None:
+        if signum in self._ignored:
+            return
         # Closing the terminal ends the service. Granian would take that signal as one to reload the workers.
         self._told = signal.SIGTERM if signum == signal.SIGHUP else signal.Signals(signum)
         super().forward(self._told)

@@ -1,0 +1,119 @@
+"""Addresses: where `litestar run` listens, says that it does, and from where it may be called."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.commands import ROOT
+from tests.services import LITESTAR, _free_port, eventually
+
+# Nothing is there: the service starts all the same.
+ENVIRONMENT = {**os.environ, "DATABASE_URL": "postgresql://ann@127.0.0.1:1/x", "LOG_LEVEL": "info"}
+
+
+@contextmanager
+def running(folder: Path, *command: str | Path, **how: object) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=ENVIRONMENT, stdout=output, stderr=output, **how)  # type: ignore[call-overload]
+    try:
+        yield process, log
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_an_ipv6_address_has_brackets(tmp_path: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+        port = free.getsockname()[1]
+    with running(tmp_path, LITESTAR, "run", "--host=::1", f"--port={port}", cwd=ROOT) as (_, log):
+        eventually(lambda: f"Docs at http://[::1]:{port}/schema" in log.read_text())
+
+
+def test_a_socket_that_was_handed_over_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        port, number = given.getsockname()[1], given.fileno()
+        with running(tmp_path, LITESTAR, "run", f"--fd={number}", cwd=ROOT, pass_fds=(number,)) as (_, log):
+            eventually(lambda: f"Docs at http://127.0.0.1:{port}/schema" in log.read_text())
+
+
+def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    make = "req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout key -out crt"
+    subprocess.run(["openssl", *make.split()], cwd=tmp_path, check=True, capture_output=True)
+    files = (f"--ssl-certfile={tmp_path / 'crt'}", f"--ssl-keyfile={tmp_path / 'key'}")
+    with running(tmp_path, LITESTAR, "run", f"--port={_free_port()}", *files, cwd=ROOT) as (_, log):
+        eventually(lambda: "Docs at https://127.0.0.1:" in log.read_text())
+
+
+def test_a_socket_of_a_crash_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as crashed:
+        crashed.bind(str(path))
+    with running(tmp_path, LITESTAR, "run", f"--uds={path}", cwd=ROOT) as (_, log):
+        eventually(lambda: "Started worker" in log.read_text())
+
+        again = subprocess.run(
+            [LITESTAR, "run", f"--uds={path}"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
+
+        assert again.returncode == 1
+        assert again.stderr.splitlines()[-1:] == [f"Error: cannot listen on unix:{path}: Address already in use"]
+        assert path.is_socket()
+
+
+def test_what_is_no_socket_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("mine")
+
+    done = subprocess.run(
+        [LITESTAR, "run", f"--uds={path}"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, path.read_text()) == (1, "mine")
+    assert done.stderr.splitlines()[-1:] == [f"Error: cannot listen on unix:{path}: Address already in use"]
+
+
+def test_what_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
+    with running(tmp_path, "nohup", LITESTAR, "run", f"--port={_free_port()}", cwd=ROOT) as (process, log):
+        eventually(lambda: "Started worker" in log.read_text())
+
+        process.send_signal(signal.SIGHUP)
+
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+
+
+def test_the_service_runs_from_any_folder(tmp_path: Path) -> None:
+    with running(
+        tmp_path, LITESTAR, f"--app-dir={ROOT}", "--app=app:create_app", "run", f"--port={_free_port()}", cwd=tmp_path
+    ) as (
+        _,
+        log,
+    ):
+        eventually(lambda: "Started worker" in log.read_text())
+
+    assert "ModuleNotFoundError" not in log.read_text()
+
+
+def test_alembic_runs_from_any_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "alembic", "-c", str(ROOT / "pyproject.toml"), "heads"]
+
+    done = subprocess.run([*command], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    current = subprocess.run(
+        [*command[:-1], "current"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0
+    assert "Cannot use the database x" in current.stderr
