@@ -1,117 +1,37 @@
-"""Records: CSV or JSON lines, read into what a Struct is made of and written again."""
+"""Formats: rows as CSV or JSON lines, and reasons in a line."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
-from app.problems import Malformed
-from app.validation.decoding import decode_json
-
 Format = Literal["csv", "jsonl"]
-
-LONGEST_LINE = 1024 * 1024
-"""Bytes. What is longer is cut, so that it is refused as a record and not held in memory."""
-
-
-class RecordsError(ValueError):
-    """Why nothing of a file can be read."""
-
-
-class Broken(msgspec.Struct, frozen=True):
-    """A record that cannot be parsed."""
-
-    reason: str
-
-
-def read_records(source: BinaryIO, style: Format, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    """Parse each record: the number of its first line, and a `kind`, what was decoded for one, or Broken.
-
-    Raises: RecordsError.
-    """
-    return _read_csv(source, kind) if style == "csv" else _read_json_lines(source, kind)
-
-
-def _lines(source: BinaryIO) -> Iterator[bytes]:
-    while line := source.readline(LONGEST_LINE):
-        yield line
-        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-            line = source.readline(LONGEST_LINE)
-
-
-def _read_json_lines(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    decode = msgspec.json.Decoder(kind).decode
-    for number, line in enumerate(_lines(source), 1):
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if text.isspace() or not text:
-            continue
-        try:
-            yield number, decode(text)
-        except (ValueError, RecursionError):
-            yield number, _decode_loosely(text)
-
-
-def _decode_loosely(text: bytes) -> Any:
-    try:
-        return decode_json(text)
-    except Malformed:
-        return Broken("not valid JSON")
-
-
-def _read_csv(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    """An empty field counts as absent."""
-    reader = csv.reader((line.decode("utf-8", "surrogateescape") for line in _lines(source)), strict=True)
-    names = _header(reader, kind)
-    while True:
-        number = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield number, Broken(f"not valid CSV, up to line {reader.line_num}")
-            continue
-        if len(row) == len(names):
-            given = dict(zip(names, row, strict=True))
-            yield number, {name: text for name, text in given.items() if text} if "" in row else given
-        elif row:
-            yield number, Broken(f"has {len(row)} fields, the header has {len(names)}")
-
-
-def _header(reader: Iterator[list[str]], kind: type[msgspec.Struct]) -> list[str]:
-    try:
-        names = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
-    except csv.Error:
-        raise RecordsError("the first line is not valid CSV") from None
-    fields = {field.encode_name: field.required for field in msgspec.structs.fields(kind)}
-    if missing := [name for name, required in fields.items() if required and name not in names]:
-        raise RecordsError(f"the first line must name the columns; missing: {', '.join(missing)}")
-    if len(set(names)) < len(names) or set(names) - set(fields):
-        raise RecordsError(f"the first line may name each of these columns once: {', '.join(fields)}")
-    return names
-
-
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
 def encoder(style: Format, names: Sequence[str]) -> tuple[bytes, Encode]:
     """What a file of these columns begins with, and how rows are written."""
     if style == "csv":
-        return _write_csv([names]), _write_csv
+        return write_csv([names]), write_csv
     encode = msgspec.json.Encoder().encode
     return b"", lambda rows: b"".join(encode(dict(zip(names, row, strict=True))) + b"\n" for row in rows)
 
 
-def _write_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+def write_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    written = [[value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows]
+    text = _csv(written, csv.QUOTE_MINIMAL)
+    # Python below 3.13 leaves a carriage return without quotes.
+    return (_csv(written, csv.QUOTE_ALL) if "\r" in text else text).encode()
+
+
+def _csv(rows: Iterable[Sequence[Any]], quoting: Literal[0, 1]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows
-    )
-    return text.getvalue().encode()
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
+    return text.getvalue()
 
 
 def as_reason(wrong: Mapping[str, str]) -> str:

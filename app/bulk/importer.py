@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -11,7 +11,8 @@ import msgspec
 from asyncpg import UniqueViolationError
 from msgspec import Struct
 
-from app.bulk.formats import Broken, as_reason
+from app.bulk.formats import as_reason
+from app.bulk.records import Broken, RecordsError
 from app.bulk.staging import OnConflict, Staging
 from app.validation.batch import sift
 
@@ -27,6 +28,8 @@ class Target(Struct, frozen=True):
     columns: tuple[str, ...]
     rule: Callable[[Any], str | None] = lambda _: None
     """What is wrong with a record besides its fields."""
+    suspect: Callable[[Sequence[Any]], str | None] = lambda _: None
+    """What is wrong with a file, as its first records show."""
     is_slow: Callable[[Any], bool] = lambda _: False
     """Whether a record takes long to `complete`; a hundred of those are a batch."""
     complete: Callable[[Any], Awaitable[Any]] | None = None
@@ -48,35 +51,52 @@ class Conflict(Exception):
         super().__init__("Nothing was imported: " + (f"the address in line {line}" if line else "one") + " is taken")
 
 
+class Reject(Struct):
+    line: int
+    reason: str
+    given: Any
+    """What was read: of the kind, decoded for it, or Broken."""
+
+
 class Batch(Struct):
     rows: list[tuple[int, Any]]
-    rejects: list[tuple[int, str]]
+    rejects: list[Reject]
 
 
-def batches(records: Iterator[tuple[int, Any]], target: Target) -> Iterator[Batch]:
-    """Check records in batches."""
+def batches(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[Batch]:
+    """Check records in batches. Raises: RecordsError."""
+    is_first = True
+    for gathered in _gathered(records, target):
+        batch = _check(gathered, target)
+        if is_first and (reason := target.suspect([row for _, row in batch.rows])):
+            raise RecordsError(reason)
+        is_first = False
+        yield batch
+
+
+def _gathered(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[list[tuple[int, Any]]]:
     gathered: list[tuple[int, Any]] = []
     weight = 0
     for record in records:
         gathered.append(record)
         weight += 100 if target.is_slow(record[1]) else 1
         if weight >= BATCH:
-            yield _check(gathered, target)
+            yield gathered
             gathered, weight = [], 0
     if gathered:
-        yield _check(gathered, target)
+        yield gathered
 
 
 def _check(gathered: Sequence[tuple[int, Any]], target: Target) -> Batch:
-    rejects = [(line, given.reason) for line, given in gathered if type(given) is Broken]
-    whole = [(line, given) for line, given in gathered if type(given) is not Broken] if rejects else gathered
+    reasons = {line: given.reason for line, given in gathered if type(given) is Broken}
+    whole = [(line, given) for line, given in gathered if line not in reasons] if reasons else gathered
     made, wrong = sift(target.kind, [given for _, given in whole])
-    rejects += [(whole[place][0], as_reason(fields)) for place, fields in wrong.items()]
+    reasons |= {whole[place][0]: as_reason(fields) for place, fields in wrong.items()}
     rows = [(line, row) for (line, _), row in zip(whole, made, strict=True) if row is not None]
-    if broken := [(line, reason) for line, row in rows if (reason := target.rule(row))]:
-        lines = {line for line, _ in broken}
-        rows, rejects = [(line, row) for line, row in rows if line not in lines], rejects + broken
-    return Batch(rows, sorted(rejects))
+    if broken := {line: reason for line, row in rows if (reason := target.rule(row))}:
+        rows, reasons = [(line, row) for line, row in rows if line not in broken], reasons | broken
+    rejects = [Reject(line, reasons[line], given) for line, given in gathered if line in reasons] if reasons else []
+    return Batch(rows, rejects)
 
 
 class Import:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.dataset import Dataset
-from app.bulk.formats import Format, RecordsError, read_records
+from app.bulk.formats import Format
 from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
+from app.bulk.records import Records, RecordsError
 from app.bulk.staging import OnConflict, Staging, driver_of
 from app.cli.command import Command, Failure, Work
 from app.cli.exporting import FORMAT, created, style_of
@@ -35,6 +37,9 @@ def import_command(work: Work, resource: Dataset) -> click.Command:
             running = _Running(resource, source, style, refused, **how)
             try:
                 work.run(running.run, status=FAILED)
+            except Failure as failure:
+                running.error = str(failure)
+                raise
             except KeyboardInterrupt:
                 click.echo("Interrupted.", err=True)
                 raise SystemExit(INTERRUPTED) from None
@@ -84,6 +89,7 @@ class _Running:
         self._on_conflict = on_conflict
         self._dry_run = dry_run
         self.outcome = Outcome()
+        self.error: str | None = None
 
     async def run(self, engine: AsyncEngine) -> None:
         passwords = Passwords()
@@ -94,12 +100,13 @@ class _Running:
                 importing = Import(staging, target, on_conflict=self._on_conflict, dry_run=self._dry_run)
                 self.outcome = importing.outcome
                 with progress(self._source) as show:
+                    records = Records(self._source, self._style, target.kind)
+                    records.check()
 
                     def report(batch: Batch) -> None:
-                        self._rejects.add(batch.rejects)
+                        self._rejects.add([(reject.line, reject.reason) for reject in batch.rejects])
                         show(importing.outcome, position_of(self._source))
 
-                    records = read_records(self._source, self._style, target.kind)
                     await importing.run(batches(records, target), report)
         except (RecordsError, Conflict) as error:
             raise Failure(str(error), status=FAILED) from None
@@ -108,7 +115,7 @@ class _Running:
 
     def tell_summary(self, *, as_json: bool) -> None:
         if as_json:
-            tell(self.outcome)
+            tell({**msgspec.structs.asdict(self.outcome), **({"error": self.error} if self.error else {})})
             return
         counts = ", ".join(f"{getattr(self.outcome, name):,} {name}" for name in self.outcome.__struct_fields__)
         click.echo(counts + (" (dry run: nothing was changed)" if self._dry_run else ""))

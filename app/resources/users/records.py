@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +14,24 @@ from app.bulk.importer import Target
 from app.passwords import Passwords, check_hash
 from app.validation.fields import Email, Name, Password
 
+_begins_as_a_hash = re.compile(
+    # As crypt, PHC strings, Django, Werkzeug, LDAP, ASP.NET, MySQL and salted hex write it; and Django's "none at all".
+    r"\s*(?:\$(?:2[abxy]?|[156PHSy7]|gy|wp|apr1|md5|sha1)\$|\$(?:argon2|pbkdf2|scrypt|bcrypt)"
+    r"|pbkdf2[_:]|scrypt[:$]|bcrypt|argon2\w*\$|(?:md5|sha\d*|hmac)\$|\{[A-Za-z\d-]{3,16}\}|AQAAAA|!"
+    r"|\*[\dA-F]{40}\Z|[\da-f]{32,}:[\da-f]{32})"
+).match
+_is_hex = re.compile(r"(?=[\da-fA-F]+\Z)(?:.{32}|.{40}|.{56}|.{64}|.{96}|.{128})").fullmatch
+"""Whether a text is as long as a plain MD5, SHA-1 or SHA-2."""
+_HASH = "looks like a hash; name the column hashed_password"
+
+
+def _check_password(text: str) -> None:
+    """Refuse what is no password: hashed once more it would lock its owner out and let in whoever saw it."""
+    if _begins_as_a_hash(text):
+        raise ValueError(_HASH)
+
+
+GivenPassword = Annotated[Password, Meta(extra={"check": _check_password})]
 HashedPassword = Annotated[str, Meta(max_length=255, extra={"check": check_hash})]
 
 
@@ -21,7 +40,7 @@ class UserRecord(Struct, forbid_unknown_fields=True):
 
     name: Name
     email: Email
-    password: Password | None = None
+    password: GivenPassword | None = None
     hashed_password: HashedPassword | None = None
     id: Any = None
     created_at: Any = None
@@ -33,6 +52,13 @@ class UserRecord(Struct, forbid_unknown_fields=True):
 def _one_password(record: UserRecord) -> str | None:
     if (record.password is None) == (record.hashed_password is None):
         return "either password or hashed_password is required"
+    return None
+
+
+def _are_hashes(records: Sequence[UserRecord]) -> str | None:
+    given = [record.password for record in records if record.password is not None]
+    if given and all(map(_is_hex, given)) and len(set(map(len, given))) == 1:
+        return f"every password {_HASH}"
     return None
 
 
@@ -55,6 +81,7 @@ def _users(passwords: Passwords) -> Target:
         kind=UserRecord,
         columns=("name", "email", "hashed_password"),
         rule=_one_password,
+        suspect=_are_hashes,
         is_slow=_is_to_be_hashed,
         complete=_hashing(passwords),
     )
