@@ -24,6 +24,7 @@ from tests.commands import Shell
 from tests.test_counts import run
 
 HEADER = "name,email,specialty\n"
+ANEW = "note: ids are given anew, those in the file (1) are not kept\n"
 BCRYPT = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
 ARGON2 = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("correct horse")
 
@@ -59,7 +60,7 @@ async def test_what_was_exported_can_be_imported(
     shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, tmp_path: Path, style: str
 ) -> None:
     odd = {"name": 'Ann "A", of Å', "email": "ann@example.com", "specialty": "=1+1;"}
-    await client.post("/developers", json=odd)
+    before = await client.post("/developers", json=odd)
     file = str(tmp_path / f"developers.{style}")
     await shell.run("developers", "export", file)
     await client.delete("/developers/1")
@@ -68,7 +69,8 @@ async def test_what_was_exported_can_be_imported(
 
     assert (done.exit_code, done.stderr) == (0, "")
     found = (await client.get("/developers/2")).json()
-    assert {**found, **odd} == found
+    assert found == {**before.json(), "id": 2}
+    assert done.stdout.splitlines()[1:] == [ANEW.strip()]
 
 
 async def test_bad_records_are_named_and_the_others_come_in(
@@ -89,11 +91,11 @@ async def test_bad_records_are_named_and_the_others_come_in(
     done = await shell.run("developers", "import", "-", "--format", "csv", "--rejects", str(rejects), stdin=given)
 
     assert (done.exit_code, done.stdout) == (1, "5 read, 2 inserted, 0 updated, 0 skipped, 3 rejected\n")
-    assert list(csv.reader(rejects.read_text().splitlines())) == [
-        ["line", "reason"],
-        ["3", "email: not a valid email address; specialty: required"],
-        ["4", "has 1 fields, the header has 3"],
-        ["6", "name: must not contain control characters"],
+    assert list(csv.reader(rejects.read_text().splitlines(keepends=True))) == [
+        ["line", "reason", "name", "email", "specialty"],
+        ["3", "email: not a valid email address; specialty: required", "Bob", "nobody", ""],
+        ["4", "has 1 fields, the header has 3", "Cyd"],
+        ["6", "name: must not contain control characters", "Gil\nG.", "gil@example.com", "ops"],
     ]
     assert await emails(client) == ["ann@example.com", "dan@example.com"]
 
@@ -104,7 +106,7 @@ async def test_bad_json_lines_are_named(shell: Shell, client: httpx.AsyncClient)
 
     done = await shell.run("developers", "import", "-", "--format", "jsonl", stdin=given)
 
-    assert (done.exit_code, done.stdout) == (1, "4 read, 1 inserted, 0 updated, 0 skipped, 3 rejected\n")
+    assert (done.exit_code, done.stdout) == (1, "4 read, 1 inserted, 0 updated, 0 skipped, 3 rejected\n" + ANEW)
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["line 3", "line 4", "line 5"]
     assert (await client.get("/developers/1")).json()["name"] == "Ann"
 
@@ -304,10 +306,16 @@ async def test_rejects_over_a_file_close_it_to_others_however_it_ends(
 ) -> None:
     given = f"{HEADER}N,nobody,ops\n{given}"
 
-    done = await shell.run("developers", "import", "-", "--format", "csv", "--rejects", str(there), stdin=given)
+    done = await shell.run(
+        "developers", "import", "-", "--format", "csv", "--rejects", str(there), "--force", stdin=given
+    )
 
     assert done.exit_code == status
-    assert look(there) == ("line,reason\n2,email: not a valid email address\n", "600", 1)
+    assert look(there) == (
+        "line,reason,name,email,specialty\n2,email: not a valid email address,N,nobody,ops\n",
+        "600",
+        1,
+    )
 
 
 @pytest.mark.parametrize("given", ["there.csv", "link.csv", "twin.csv"])

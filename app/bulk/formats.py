@@ -10,6 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 Format = Literal["csv", "jsonl"]
+
+REJECTED = ("line", "reason")
+"""What stands before the cells of a rejected record; left out when they are read again."""
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 

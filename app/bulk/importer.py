@@ -47,8 +47,11 @@ class Outcome(Struct):
 class Conflict(Exception):
     """An address is taken, and that was to be a failure: nothing was imported."""
 
-    def __init__(self, line: int | None = None) -> None:
-        super().__init__("Nothing was imported: " + (f"the address in line {line}" if line else "one") + " is taken")
+    def __init__(self, line: int | None = None, first: int | None = None, count: int = 1) -> None:
+        where = f"the address in line {line}" if line else "one"
+        told = f"{where} is that of line {first}, too" if first else f"{where} is taken"
+        more = f"; {count:,} records have an address that is taken or comes twice" if count > 1 else ""
+        super().__init__(f"Nothing was imported: {told}{more}")
 
 
 class Reject(Struct):
@@ -108,6 +111,17 @@ class Import:
         self._on_conflict = on_conflict
         self._dry_run = dry_run
         self.outcome = Outcome()
+        self._with_ids = self._with_nulls = 0
+
+    def notes(self) -> list[str]:
+        """What whoever began this has to know besides."""
+        told = {
+            "the file holds no records": not self.outcome.read,
+            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": self._with_ids,
+            f"NULL or \\N came in as a text, in records ({self._with_nulls:,}); --null says which text stands for"
+            " nothing": self._with_nulls,
+        }
+        return [note for note, is_so in told.items() if is_so]
 
     async def run(self, source: Iterator[Batch], report: Callable[[Batch], None]) -> Outcome:
         """Take everything in. `report` is called after each batch. Raises: Conflict."""
@@ -130,14 +144,15 @@ class Import:
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""
         staged = self.outcome.read - self.outcome.rejected - self.outcome.skipped
-        conflicts, line = await self._staging.conflicts() if self._dry_run else (0, None)
+        conflicts, line, first = await self._staging.conflicts() if self._dry_run else (0, None, None)
         if not self._dry_run:
             try:
                 await self._staging.insert()
             except UniqueViolationError:
-                raise Conflict((await self._staging.conflicts())[1]) from None
+                count, line, first = await self._staging.conflicts()
+                raise Conflict(line, first, count) from None
         elif conflicts and self._on_conflict == "fail":
-            raise Conflict(line)
+            raise Conflict(line, first, conflicts)
         self._settle(staged, staged - conflicts, conflicts if self._on_conflict == "update" else 0)
 
     def _settle(self, staged: int, inserted: int, updated: int) -> None:
@@ -152,7 +167,10 @@ class Import:
         self.outcome.rejected += len(batch.rejects)
         self.outcome.skipped += len(batch.rows) - len(rows)
         columns = attrgetter(*self._target.columns)
-        await self._staging.add([(line, *columns(row)) for line, row in rows])
+        staged = [(line, *columns(row)) for line, row in rows]
+        self._with_ids += sum(row.id is not None for _, row in rows)
+        self._with_nulls += sum("NULL" in cells or "\\N" in cells for cells in staged)
+        await self._staging.add(staged)
         return len(rows)
 
     async def _completed(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:

@@ -11,14 +11,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from app.bulk.formats import Format
+from app.bulk.formats import REJECTED, Format
 from app.problems import Malformed
 from app.validation.decoding import decode_json
 
 LONGEST_LINE = 1024 * 1024
 """Bytes. A longer one is none of ours, and is not held in memory."""
-REJECTED = ("line", "reason")
-"""What stands before the cells of a rejected record; left out when they are read again."""
 _SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
 
 
@@ -98,7 +96,7 @@ class Records:
         named = _header(reader, self._kind)
         # Of rejects that were mended.
         skipped = len(REJECTED) if tuple(named[: len(REJECTED)]) == REJECTED else 0
-        self.names = names = named[skipped:]
+        self.names[:] = names = named[skipped:]
         null = self._null
         while True:
             number = reader.line_num + 1
@@ -113,7 +111,8 @@ class Records:
                 is_whole = "" not in row and null not in row
                 yield number, given if is_whole else {n: text for n, text in given.items() if text and text != null}
             elif row:
-                self._refuse_misread(row, number, reader.line_num, len(named))
+                if not skipped:
+                    self._refuse_misread(row, number, reader.line_num, len(named))
                 yield number, Broken(f"has {len(row)} fields, the header has {len(named)}", row[skipped:])
 
     def _refuse_misread(self, row: Sequence[str], number: int, last: int, expected: int) -> None:

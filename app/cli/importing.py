@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,9 +31,9 @@ _CHOICES = ["fail", "skip", "update"]
 
 
 def import_command(work: Work, resource: Dataset) -> click.Command:
-    def import_(file: str, style: Format | None, rejects: str | None, json: bool, **how: Any) -> None:
+    def import_(file: str, style: Format | None, rejects: str | None, force: bool, json: bool, **how: Any) -> None:
         style = style or style_of(file)
-        with _opened(file) as source, _rejects(rejects, source) as refused:
+        with _opened(file) as source, _rejects(rejects, source, style, force=force) as refused:
             running = _Running(resource, source, style, refused, **how)
             try:
                 work.run(running.run, status=FAILED)
@@ -63,7 +63,18 @@ def import_command(work: Work, resource: Dataset) -> click.Command:
                 help="When an address is taken: import nothing at all, skip the record, or update what is stored.",
             ),
             click.Option(["--dry-run"], is_flag=True, help="Check everything, change nothing."),
-            click.Option(["--rejects"], metavar="FILE", help="Write line numbers and reasons of bad records here."),
+            click.Option(
+                ["--rejects"],
+                metavar="FILE",
+                help="Write bad records here, with line and reason, in the format of FILE, to be mended and imported.",
+            ),
+            click.Option(["--force"], is_flag=True, help="Overwrite what --rejects names."),
+            click.Option(
+                ["--null"],
+                default="",
+                metavar="TEXT",
+                help="In CSV, a field of this text is empty, as NULL or \\N are.",
+            ),
             click.Option(["--json"], is_flag=True, help="Print the summary as JSON."),
         ],
     )
@@ -81,6 +92,7 @@ class _Running:
         *,
         on_conflict: OnConflict,
         dry_run: bool,
+        null: str,
     ) -> None:
         self._resource = resource
         self._source = source
@@ -88,6 +100,8 @@ class _Running:
         self._rejects = rejects
         self._on_conflict = on_conflict
         self._dry_run = dry_run
+        self._null = null
+        self._notes: Callable[[], list[str]] = list
         self.outcome = Outcome()
         self.error: str | None = None
 
@@ -98,13 +112,14 @@ class _Running:
             async with driver_of(engine) as driver:
                 staging = Staging(driver, target.table, target.columns)
                 importing = Import(staging, target, on_conflict=self._on_conflict, dry_run=self._dry_run)
-                self.outcome = importing.outcome
+                self.outcome, self._notes = importing.outcome, importing.notes
                 with progress(self._source) as show:
-                    records = Records(self._source, self._style, target.kind)
+                    records = Records(self._source, self._style, target.kind, null=self._null)
+                    self._rejects.names = records.names
                     records.check()
 
                     def report(batch: Batch) -> None:
-                        self._rejects.add([(reject.line, reject.reason) for reject in batch.rejects])
+                        self._rejects.add(batch.rejects)
                         show(importing.outcome, position_of(self._source))
 
                     await importing.run(batches(records, target), report)
@@ -114,20 +129,26 @@ class _Running:
             passwords.close()
 
     def tell_summary(self, *, as_json: bool) -> None:
+        notes = [] if self.error else self._notes()
         if as_json:
-            tell({**msgspec.structs.asdict(self.outcome), **({"error": self.error} if self.error else {})})
+            more = {"error": self.error, "notes": notes}
+            tell(msgspec.structs.asdict(self.outcome) | {name: told for name, told in more.items() if told})
             return
         counts = ", ".join(f"{getattr(self.outcome, name):,} {name}" for name in self.outcome.__struct_fields__)
         click.echo(counts + (" (dry run: nothing was changed)" if self._dry_run else ""))
+        for note in notes:
+            click.echo(f"note: {note}")
 
 
 @contextmanager
-def _rejects(file: str | None, source: BinaryIO) -> Iterator[Rejects]:
+def _rejects(file: str | None, source: BinaryIO, style: Format, *, force: bool) -> Iterator[Rejects]:
     if file and _is_same(file, source):
         raise Failure(f"{file}: is what is to be imported", status=FAILED)
+    if file and not force and not _reserved(file):
+        raise Failure(f"{file}: is there already; --force overwrites it", status=FAILED)
     # An import that fails has its rejects too.
     with created(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
-        rejects = Rejects(out)
+        rejects = Rejects(out, style)
         try:
             yield rejects
         finally:
@@ -140,6 +161,17 @@ def _is_same(file: str, source: BinaryIO) -> bool:
         return Path(file).is_file() and os.path.samestat(os.stat(file), os.fstat(source.fileno()))
     except OSError:
         return False  # of what is no file, as in a test's standard input
+
+
+def _reserved(file: str) -> bool:
+    """Whether nobody else has a file of this name, and nobody will."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return not Path(file).is_file()
+    except OSError:
+        return True  # Said where it is written.
+    return True
 
 
 def _opened(file: str) -> BinaryIO:

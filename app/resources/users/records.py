@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from app.bulk.dataset import Dataset
+from app.bulk.dataset import Dataset, Moment, impossible_time
 from app.bulk.importer import Target
 from app.passwords import Passwords, check_hash
 from app.validation.fields import Email, Name, Password
@@ -43,16 +43,16 @@ class UserRecord(Struct, forbid_unknown_fields=True):
     password: GivenPassword | None = None
     hashed_password: HashedPassword | None = None
     id: Any = None
-    created_at: Any = None
+    created_at: Moment | None = None
 
     def __repr__(self) -> str:
         return f"UserRecord(name={self.name!r}, email={self.email!r})"
 
 
-def _one_password(record: UserRecord) -> str | None:
+def _rule(record: UserRecord) -> str | None:
     if (record.password is None) == (record.hashed_password is None):
         return "either password or hashed_password is required"
-    return None
+    return impossible_time(record)
 
 
 def _are_hashes(records: Sequence[UserRecord]) -> str | None:
@@ -79,8 +79,8 @@ def _users(passwords: Passwords) -> Target:
     return Target(
         table="users",
         kind=UserRecord,
-        columns=("name", "email", "hashed_password"),
-        rule=_one_password,
+        columns=("name", "email", "hashed_password", "created_at"),
+        rule=_rule,
         suspect=_are_hashes,
         is_slow=_is_to_be_hashed,
         complete=_hashing(passwords),
