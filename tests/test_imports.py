@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import os
@@ -71,6 +72,32 @@ async def test_what_was_exported_can_be_imported(
     found = (await client.get("/developers/2")).json()
     assert found == {**before.json(), "id": 2}
     assert done.stdout.splitlines()[1:] == [ANEW.strip()]
+
+
+async def test_a_spreadsheet_gets_no_formulas_and_they_come_back(
+    shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    names = ["=1+1", "+1", "-1", "@x", "'=1", "'x", "Åsa, A"]
+    for n, name in enumerate(names):
+        await client.post("/developers", json={"name": name, "email": f"n{n}@example.com", "specialty": "=HYPERLINK()"})
+    file = tmp_path / "developers.csv"
+    exported = await shell.run("developers", "export", str(file), "--for-spreadsheet")
+    await run(engine, "DELETE FROM developers")
+
+    done = await shell.run("developers", "import", str(file), "--for-spreadsheet")
+
+    lines = file.read_bytes().split(b"\r\n")
+    assert (exported.exit_code, done.exit_code) == (0, 0)
+    assert lines[0] == codecs.BOM_UTF8 + b"id,name,email,specialty,created_at"
+    assert [line.split(b",")[1] for line in lines[1:7]] == [b"'=1+1", b"'+1", b"'-1", b"'@x", b"''=1", b"'x"]
+    items = (await client.get("/developers", params={"sort": "id"})).json()["items"]
+    assert [(item["name"], item["specialty"]) for item in items] == [(name, "=HYPERLINK()") for name in names]
+
+
+async def test_only_a_csv_is_for_a_spreadsheet(shell: Shell) -> None:
+    done = await shell.run("developers", "export", "--format", "jsonl", "--for-spreadsheet")
+
+    assert (done.exit_code, "--for-spreadsheet is for CSV" in done.stderr) == (2, True)
 
 
 async def test_bad_records_are_named_and_the_others_come_in(

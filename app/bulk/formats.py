@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,11 +15,16 @@ Format = Literal["csv", "jsonl"]
 
 REJECTED = ("line", "reason")
 """What stands before the cells of a rejected record; left out when they are read again."""
+# With its guard, so that what was written with one keeps it.
+_is_formula = re.compile(r"'*[=+\-@\t\r\n]").match
+
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
-def encoder(style: Format, names: Sequence[str]) -> tuple[bytes, Encode]:
+def encoder(style: Format, names: Sequence[str], *, for_spreadsheet: bool = False) -> tuple[bytes, Encode]:
     """What a file of these columns begins with, and how rows are written."""
+    if for_spreadsheet:
+        return codecs.BOM_UTF8 + _write_for_spreadsheet([names]), _write_for_spreadsheet
     if style == "csv":
         return write_csv([names]), write_csv
     encode = msgspec.json.Encoder().encode
@@ -25,15 +32,32 @@ def encoder(style: Format, names: Sequence[str]) -> tuple[bytes, Encode]:
 
 
 def write_csv(rows: Iterable[Sequence[Any]]) -> bytes:
-    written = [[value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows]
+    written = _plain(rows)
     text = _csv(written, csv.QUOTE_MINIMAL)
     # Python below 3.13 leaves a carriage return without quotes.
     return (_csv(written, csv.QUOTE_ALL) if "\r" in text else text).encode()
 
 
-def _csv(rows: Iterable[Sequence[Any]], quoting: Literal[0, 1]) -> str:
+def _write_for_spreadsheet(rows: Iterable[Sequence[Any]]) -> bytes:
+    return _csv([[guarded(value) for value in row] for row in _plain(rows)], csv.QUOTE_MINIMAL, "\r\n").encode()
+
+
+def guarded(value: Any) -> Any:
+    """What a spreadsheet shows instead of computing it."""
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def unguarded(text: str) -> str:
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _plain(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [[value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows]
+
+
+def _csv(rows: Iterable[Sequence[Any]], quoting: Literal[0, 1], ending: str = "\n") -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
+    csv.writer(text, lineterminator=ending, quoting=quoting).writerows(rows)
     return text.getvalue()
 
 

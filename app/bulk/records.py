@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from app.bulk.formats import REJECTED, Format
+from app.bulk.formats import REJECTED, Format, unguarded
 from app.problems import Malformed
 from app.validation.decoding import decode_json
 
@@ -38,11 +38,14 @@ class Records:
     was misread takes the text of a field for records.
     """
 
-    def __init__(self, source: BinaryIO, style: Format, kind: type[msgspec.Struct], *, null: str = "") -> None:
+    def __init__(
+        self, source: BinaryIO, style: Format, kind: type[msgspec.Struct], *, null: str = "", is_guarded: bool = False
+    ) -> None:
         self._source = source
         self._style = style
         self._kind = kind
         self._null = null
+        self._is_guarded = is_guarded
         self._line = ""
         self.names: list[str] = []
         """The columns of a CSV, once its first line was read."""
@@ -106,6 +109,8 @@ class Records:
                 return
             except (csv.Error, RecordsError) as error:
                 raise _ended(error, number, reader.line_num) from None
+            if self._is_guarded:
+                row = list(map(unguarded, row))
             if len(row) == len(named):
                 given = dict(zip(names, row[skipped:], strict=True))
                 is_whole = "" not in row and null not in row

@@ -19,7 +19,7 @@ from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
 from app.bulk.records import Records, RecordsError
 from app.bulk.staging import OnConflict, Staging, driver_of
 from app.cli.command import Command, Failure, Work
-from app.cli.exporting import FORMAT, created, style_of
+from app.cli.exporting import FOR_SPREADSHEET, FORMAT, check_spreadsheet, created, style_of
 from app.cli.output import tell
 from app.cli.progress import Rejects, position_of, progress
 from app.passwords import Passwords
@@ -33,6 +33,7 @@ _CHOICES = ["fail", "skip", "update"]
 def import_command(work: Work, resource: Dataset) -> click.Command:
     def import_(file: str, style: Format | None, rejects: str | None, force: bool, json: bool, **how: Any) -> None:
         style = style or style_of(file)
+        check_spreadsheet(style, how["for_spreadsheet"])
         with _opened(file) as source, _rejects(rejects, source, style, force=force) as refused:
             running = _Running(resource, source, style, refused, **how)
             try:
@@ -55,6 +56,7 @@ def import_command(work: Work, resource: Dataset) -> click.Command:
         params=[
             click.Argument(["file"], metavar="FILE|-"),
             FORMAT,
+            FOR_SPREADSHEET,
             click.Option(
                 ["--on-conflict"],
                 type=click.Choice(_CHOICES),
@@ -93,6 +95,7 @@ class _Running:
         on_conflict: OnConflict,
         dry_run: bool,
         null: str,
+        for_spreadsheet: bool,
     ) -> None:
         self._resource = resource
         self._source = source
@@ -101,6 +104,7 @@ class _Running:
         self._on_conflict = on_conflict
         self._dry_run = dry_run
         self._null = null
+        self._is_guarded = for_spreadsheet
         self._notes: Callable[[], list[str]] = list
         self.outcome = Outcome()
         self.error: str | None = None
@@ -114,7 +118,9 @@ class _Running:
                 importing = Import(staging, target, on_conflict=self._on_conflict, dry_run=self._dry_run)
                 self.outcome, self._notes = importing.outcome, importing.notes
                 with progress(self._source) as show:
-                    records = Records(self._source, self._style, target.kind, null=self._null)
+                    records = Records(
+                        self._source, self._style, target.kind, null=self._null, is_guarded=self._is_guarded
+                    )
                     self._rejects.names = records.names
                     records.check()
 
