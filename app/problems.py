@@ -101,6 +101,12 @@ class PreconditionFailed(Problem):
     detail = "The resource has changed since it was read"
 
 
+class TooLarge(Problem):
+    status = 413
+    code = "body_too_large"
+    detail = _TITLES[413]
+
+
 class UnsupportedMediaType(Problem):
     status = 415
     code = "unsupported_media_type"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -214,6 +215,43 @@ async def test_an_array_that_cannot_be_parsed_is_400(client: httpx.AsyncClient, 
     refused = await client.post("/developers/bulk", content=raw, headers=JSON)
 
     assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (
+            b"[" + b'{"a": "long enough to be in the middle"},\n' * 5_000 + b"]",
+            "The body is not valid JSON: line 5001, column 1",
+        ),
+        (b'[\n{"a": 1},\n' + b'{"a": 2},' * 50 + b"\n]", "The body is not valid JSON: line 4, column 1"),
+        (b'[{"a": 1},\n {"a": 1,}' + b',{"a": 1}' * 50_000 + b"]", "The body is not valid JSON: line 2, column 10"),
+        (b'[{"a": "\xc3\xa4"},\n {"a": "\xff"}]', "The body is not UTF-8: line 2, column 9"),
+        (b"[1]]", "The body is not valid JSON: line 1, column 4"),
+    ],
+    ids=["comma", "end", "middle", "encoding", "twice"],
+)
+async def test_where_an_array_cannot_be_parsed_is_told(client: httpx.AsyncClient, raw: bytes, detail: str) -> None:
+    refused = await client.post("/developers/bulk", content=raw, headers=JSON)
+
+    assert (refused.status_code, refused.json()["detail"]) == (400, detail)
+
+
+async def test_a_byte_order_mark_before_an_array_is_passed_over(client: httpx.AsyncClient) -> None:
+    body = codecs.BOM_UTF8 + json.dumps(rows(2)).encode()
+
+    created = await client.post("/developers/bulk", content=body, headers=JSON)
+
+    assert (created.status_code, created.json()) == (201, {"created": 2})
+
+
+async def test_more_than_an_array_may_hold_goes_elsewhere(client: httpx.AsyncClient) -> None:
+    many = await create_many(client, rows(10_001))
+    large = await client.post("/developers/bulk", content=b" " * (8 * 1024 * 1024 + 1), headers=JSON)
+
+    elsewhere = "`litestar developers import` takes any number"
+    assert many.json()["errors"][0]["detail"] == f"must hold 1 to 10000 items, not 10,001; {elsewhere}"
+    assert large.json()["detail"] == f"Request Entity Too Large: at most 8,388,608 bytes; {elsewhere}"
 
 
 async def test_others_are_answered_while_slow_rows_are_checked(client: httpx.AsyncClient) -> None:

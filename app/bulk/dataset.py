@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from app.bulk.importer import Target
 from app.passwords import Passwords
+from app.validation.validator import in_utc
+
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Dataset(Struct, frozen=True):
-    table: str
-    kind: type[Struct]
-    """What a record of a file is made of."""
-    columns: tuple[str, ...]
-    """Fields of the kind that are imported."""
+    name: str
+    target: Callable[[Passwords], Target]
     exported: tuple[str, ...]
     secret: tuple[str, ...] = ()
     """Columns that are exported only when they are asked for."""
-    rule: Callable[[Any], str | None] = lambda _: None
-    """What is wrong with a record besides its fields."""
-    is_slow: Callable[[Any], bool] = lambda _: False
-    """Whether a record takes long to `complete`; a hundred of those are a batch."""
-    complete: Callable[[Any, Passwords], Awaitable[Any]] | None = None
-    """Adds to a slow record what its columns still lack."""
+
+
+def impossible_time(record: Any) -> str | None:
+    """What is wrong with `created_at`, which the parser has seen, but not compared with what can be stored."""
+    if record.created_at is not None:
+        try:
+            in_utc(record.created_at)
+        except ValueError as error:
+            return f"created_at: {error}"
+    return None

@@ -1,114 +1,64 @@
-"""Records: CSV or JSON lines, read into what a Struct is made of and written again."""
+"""Formats: rows as CSV or JSON lines, and reasons in a line."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Literal
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
-from app.problems import Malformed
-from app.validation.decoding import decode_json
-
 Format = Literal["csv", "jsonl"]
 
-LONGEST_LINE = 1024 * 1024
-"""Bytes. What is longer is cut, so that it is refused as a record and not held in memory."""
-
-
-class RecordsError(ValueError):
-    """Why nothing of a file can be read."""
-
-
-class Broken(msgspec.Struct, frozen=True):
-    """A record that cannot be parsed."""
-
-    reason: str
-
-
-def read_records(source: BinaryIO, style: Format, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    """Parse each record: the number of its first line, and a `kind`, what was decoded for one, or Broken.
-
-    Raises: RecordsError.
-    """
-    return _read_csv(source, kind) if style == "csv" else _read_json_lines(source, kind)
-
-
-def _lines(source: BinaryIO) -> Iterator[bytes]:
-    while line := source.readline(LONGEST_LINE):
-        yield line
-        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-            line = source.readline(LONGEST_LINE)
-
-
-def _read_json_lines(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
-    for number, line in enumerate(_lines(source), 1):
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if text.isspace() or not text:
-            continue
-        try:
-            record = decode(text)
-        except (ValueError, RecursionError):
-            try:
-                record = decode_json(text)
-            except Malformed:
-                record = Broken("not valid JSON")
-        yield number, record
-
-
-def _read_csv(source: BinaryIO, kind: type[msgspec.Struct]) -> Iterator[tuple[int, Any]]:
-    """An empty field counts as absent."""
-    reader = csv.reader((line.decode("utf-8", "surrogateescape") for line in _lines(source)), strict=True)
-    names = _header(reader, kind)
-    while True:
-        number = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield number, Broken(f"not valid CSV, up to line {reader.line_num}")
-            continue
-        if len(row) == len(names):
-            given = dict(zip(names, row, strict=True))
-            yield number, {name: text for name, text in given.items() if text} if "" in row else given
-        elif row:
-            yield number, Broken(f"has {len(row)} fields, the header has {len(names)}")
-
-
-def _header(reader: Iterator[list[str]], kind: type[msgspec.Struct]) -> list[str]:
-    try:
-        names = [name.removeprefix("\ufeff").strip() for name in next(reader, [])]
-    except csv.Error:
-        raise RecordsError("the first line is not valid CSV") from None
-    fields = {field.encode_name: field.required for field in msgspec.structs.fields(kind)}
-    if missing := [name for name, required in fields.items() if required and name not in names]:
-        raise RecordsError(f"the first line must name the columns; missing: {', '.join(missing)}")
-    if len(set(names)) < len(names) or set(names) - set(fields):
-        raise RecordsError(f"the first line may name each of these columns once: {', '.join(fields)}")
-    return names
-
+REJECTED = ("line", "reason")
+"""What stands before the cells of a rejected record; left out when they are read again."""
+# With its guard, so that what was written with one keeps it.
+_is_formula = re.compile(r"'*[=+\-@\t\r\n]").match
 
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
-def encoder(style: Format, names: Sequence[str]) -> tuple[bytes, Encode]:
+def encoder(style: Format, names: Sequence[str], *, for_spreadsheet: bool = False) -> tuple[bytes, Encode]:
     """What a file of these columns begins with, and how rows are written."""
+    if for_spreadsheet:
+        return codecs.BOM_UTF8 + _write_for_spreadsheet([names]), _write_for_spreadsheet
     if style == "csv":
-        return _write_csv([names]), _write_csv
+        return write_csv([names]), write_csv
     encode = msgspec.json.Encoder().encode
     return b"", lambda rows: b"".join(encode(dict(zip(names, row, strict=True))) + b"\n" for row in rows)
 
 
-def _write_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+def write_csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    written = _plain(rows)
+    text = _csv(written, csv.QUOTE_MINIMAL)
+    # Python below 3.13 leaves a carriage return without quotes.
+    return (_csv(written, csv.QUOTE_ALL) if "\r" in text else text).encode()
+
+
+def _write_for_spreadsheet(rows: Iterable[Sequence[Any]]) -> bytes:
+    return _csv([[guarded(value) for value in row] for row in _plain(rows)], csv.QUOTE_MINIMAL, "\r\n").encode()
+
+
+def guarded(value: Any) -> Any:
+    """What a spreadsheet shows instead of computing it."""
+    return f"'{value}" if isinstance(value, str) and _is_formula(value) else value
+
+
+def unguarded(text: str) -> str:
+    return text[1:] if text.startswith("'") and _is_formula(text) else text
+
+
+def _plain(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [[value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows]
+
+
+def _csv(rows: Iterable[Sequence[Any]], quoting: Literal[0, 1], ending: str = "\n") -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [value.isoformat() if hasattr(value, "isoformat") else value for value in row] for row in rows
-    )
-    return text.getvalue().encode()
+    csv.writer(text, lineterminator=ending, quoting=quoting).writerows(rows)
+    return text.getvalue()
 
 
 def as_reason(wrong: Mapping[str, str]) -> str:

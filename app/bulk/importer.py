@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from asyncpg import UniqueViolationError
 from msgspec import Struct
 
-from app.bulk.dataset import Dataset
-from app.bulk.formats import Broken, as_reason
+from app.bulk.formats import as_reason
+from app.bulk.records import Broken, RecordsError
 from app.bulk.staging import OnConflict, Staging
-from app.passwords import Passwords
 from app.validation.batch import sift
 
 BATCH = 10_000
 """Rows that are read, checked and sent together."""
+
+
+class Target(Struct, frozen=True):
+    """Where records of a `kind` go. Its `columns` are fields of the kind."""
+
+    table: str
+    kind: type[Struct]
+    columns: tuple[str, ...]
+    rule: Callable[[Any], str | None] = lambda _: None
+    """What is wrong with a record besides its fields."""
+    suspect: Callable[[Sequence[Any]], str | None] = lambda _: None
+    """What is wrong with a file, as its first records show."""
+    is_slow: Callable[[Any], bool] = lambda _: False
+    """Whether a record takes long to `complete`; a hundred of those are a batch."""
+    complete: Callable[[Any], Awaitable[Any]] | None = None
+    """Adds to a slow record what its columns still lack."""
 
 
 class Outcome(Struct):
@@ -31,79 +47,113 @@ class Outcome(Struct):
 class Conflict(Exception):
     """An address is taken, and that was to be a failure: nothing was imported."""
 
-    def __init__(self, line: int | None = None) -> None:
-        super().__init__("Nothing was imported: " + (f"the address in line {line}" if line else "one") + " is taken")
+    def __init__(self, line: int | None = None, first: int | None = None, count: int = 1) -> None:
+        where = f"the address in line {line}" if line else "one"
+        told = f"{where} is that of line {first}, too" if first else f"{where} is taken"
+        more = f"; {count:,} records have an address that is taken or comes twice" if count > 1 else ""
+        super().__init__(f"Nothing was imported: {told}{more}")
+
+
+class Reject(Struct):
+    line: int
+    reason: str
+    given: Any
+    """What was read: of the kind, decoded for it, or Broken."""
 
 
 class Batch(Struct):
     rows: list[tuple[int, Any]]
-    rejects: list[tuple[int, str]]
+    rejects: list[Reject]
 
 
-def batches(records: Iterator[tuple[int, Any]], resource: Dataset) -> Iterator[Batch]:
+def batches(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[Batch]:
+    """Check records in batches. Raises: RecordsError."""
+    is_first = True
+    for gathered in _gathered(records, target):
+        batch = _check(gathered, target)
+        if is_first and (reason := target.suspect([row for _, row in batch.rows])):
+            raise RecordsError(reason)
+        is_first = False
+        yield batch
+
+
+def _gathered(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[list[tuple[int, Any]]]:
     gathered: list[tuple[int, Any]] = []
     weight = 0
     for record in records:
         gathered.append(record)
-        weight += 100 if resource.is_slow(record[1]) else 1
+        weight += 100 if target.is_slow(record[1]) else 1
         if weight >= BATCH:
-            yield _check(gathered, resource)
+            yield gathered
             gathered, weight = [], 0
     if gathered:
-        yield _check(gathered, resource)
+        yield gathered
 
 
-def _check(gathered: Sequence[tuple[int, Any]], resource: Dataset) -> Batch:
-    rejects = [(line, given.reason) for line, given in gathered if type(given) is Broken]
-    whole = [(line, given) for line, given in gathered if type(given) is not Broken] if rejects else gathered
-    made, wrong = sift(resource.kind, [given for _, given in whole])
-    rejects += [(whole[place][0], as_reason(fields)) for place, fields in wrong.items()]
+def _check(gathered: Sequence[tuple[int, Any]], target: Target) -> Batch:
+    reasons = {line: given.reason for line, given in gathered if type(given) is Broken}
+    whole = [(line, given) for line, given in gathered if line not in reasons] if reasons else gathered
+    made, wrong = sift(target.kind, [given for _, given in whole])
+    reasons |= {whole[place][0]: as_reason(fields) for place, fields in wrong.items()}
     rows = [(line, row) for (line, _), row in zip(whole, made, strict=True) if row is not None]
-    if broken := [(line, reason) for line, row in rows if (reason := resource.rule(row))]:
-        lines = {line for line, _ in broken}
-        rows, rejects = [(line, row) for line, row in rows if line not in lines], rejects + broken
-    return Batch(rows, sorted(rejects))
+    if broken := {line: reason for line, row in rows if (reason := target.rule(row))}:
+        rows, reasons = [(line, row) for line, row in rows if line not in broken], reasons | broken
+    rejects = [Reject(line, reasons[line], given) for line, given in gathered if line in reasons] if reasons else []
+    return Batch(rows, rejects)
 
 
-class Import(Struct):
+class Import:
     """One run. `fail` takes all rows in one transaction; `skip` and `update` commit after each batch."""
 
-    staging: Staging
-    resource: Dataset
-    passwords: Passwords
-    on_conflict: OnConflict
-    dry_run: bool
-    outcome: Outcome
+    def __init__(self, staging: Staging, target: Target, *, on_conflict: OnConflict, dry_run: bool) -> None:
+        self._staging = staging
+        self._target = target
+        self._on_conflict = on_conflict
+        self._dry_run = dry_run
+        self.outcome = Outcome()
+        self._with_ids = self._with_nulls = 0
 
-    async def run(self, source: Iterator[Batch], report: Callable[[Batch], None]) -> None:
+    def notes(self) -> list[str]:
+        """What whoever began this has to know besides."""
+        told = {
+            "the file holds no records": not self.outcome.read,
+            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": self._with_ids,
+            f"NULL or \\N came in as a text, in records ({self._with_nulls:,}); --null says which text stands for"
+            " nothing": self._with_nulls,
+        }
+        return [note for note, is_so in told.items() if is_so]
+
+    async def run(self, source: Iterator[Batch], report: Callable[[Batch], None]) -> Outcome:
         """Take everything in. `report` is called after each batch. Raises: Conflict."""
-        if self.dry_run or self.on_conflict == "fail":
-            async with self.staging.transaction():
+        if self._dry_run or self._on_conflict == "fail":
+            async with self._staging.transaction():
                 async for batch in _ahead(source):
                     await self._stage(batch)
                     report(batch)
                 await self._finish()
         else:
             async for batch in _ahead(source):
-                async with self.staging.transaction():
+                async with self._staging.transaction():
                     staged = await self._stage(batch)
-                    inserted, updated = await self.staging.merge(self.on_conflict)
+                    inserted, updated = await self._staging.merge(self._on_conflict)
                 # Told only once it is stored.
                 self._settle(staged, inserted, updated)
                 report(batch)
+        return self.outcome
 
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""
         staged = self.outcome.read - self.outcome.rejected - self.outcome.skipped
-        conflicts, line = await self.staging.conflicts() if self.dry_run else (0, None)
-        if not self.dry_run:
+        conflicts, line, first = await self._staging.conflicts() if self._dry_run else (0, None, None)
+        if not self._dry_run:
             try:
-                await self.staging.insert()
+                await self._staging.insert()
             except UniqueViolationError:
-                raise Conflict((await self.staging.conflicts())[1]) from None
-        elif conflicts and self.on_conflict == "fail":
-            raise Conflict(line)
-        self._settle(staged, staged - conflicts, conflicts if self.on_conflict == "update" else 0)
+                count, line, first = await self._staging.conflicts()
+                raise Conflict(line, first, count) from None
+        elif conflicts and self._on_conflict == "fail":
+            raise Conflict(line, first, conflicts)
+        self._settle(staged, staged - conflicts, conflicts if self._on_conflict == "update" else 0)
 
     def _settle(self, staged: int, inserted: int, updated: int) -> None:
         self.outcome.inserted += inserted
@@ -116,21 +166,28 @@ class Import(Struct):
         self.outcome.read += len(batch.rows) + len(batch.rejects)
         self.outcome.rejected += len(batch.rejects)
         self.outcome.skipped += len(batch.rows) - len(rows)
-        columns = attrgetter(*self.resource.columns)
-        await self.staging.add([(line, *columns(row)) for line, row in rows])
+        columns = attrgetter(*self._target.columns)
+        staged = [(line, *columns(row)) for line, row in rows]
+        self._with_ids += sum(row.id is not None for _, row in rows)
+        self._with_nulls += sum("NULL" in cells or "\\N" in cells for cells in staged)
+        await self._staging.add(staged)
         return len(rows)
 
     async def _completed(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
         """Complete slow rows, all at once, but none whose address is taken: a second run is not to hash again."""
-        complete, is_slow = self.resource.complete, self.resource.is_slow
-        if complete is None or self.dry_run or not any(is_slow(row) for _, row in rows):
+        complete = self._target.complete
+        if complete is None or self._dry_run or not any(self._target.is_slow(row) for _, row in rows):
             return rows
-        if self.on_conflict != "update" and (taken := await self.staging.taken([row.email for _, row in rows])):
-            if self.on_conflict == "fail":
+        if self._on_conflict != "update" and (taken := await self._staging.taken([row.email for _, row in rows])):
+            if self._on_conflict == "fail":
                 raise Conflict(rows[min(taken)][0])
             rows = [row for place, row in enumerate(rows) if place not in taken]
-        made = iter(await asyncio.gather(*(complete(row, self.passwords) for _, row in rows if is_slow(row))))
-        return [(line, next(made) if is_slow(row) else row) for line, row in rows]
+        made = await asyncio.gather(*(complete(row) if self._target.is_slow(row) else _same(row) for _, row in rows))
+        return [(line, row) for (line, _), row in zip(rows, made, strict=True)]
+
+
+async def _same(row: msgspec.Struct) -> msgspec.Struct:
+    return row
 
 
 async def _ahead(source: Iterator[Batch]) -> Any:

@@ -23,21 +23,22 @@ SELECT place FROM unnest($1::text[]) WITH ORDINALITY AS given (email, place)
 WHERE EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = address_key(given.email))
 """
 _CONFLICTS = """
-SELECT count(*), min(line) FROM
-  (SELECT line, key, row_number() OVER (PARTITION BY key ORDER BY line) AS nth
+SELECT count(*), min(line), (array_agg(CASE WHEN NOT is_stored THEN first END ORDER BY line))[1] FROM
+  (SELECT line, min(line) OVER (PARTITION BY key) AS first,
+     EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = key) AS is_stored
    FROM staged, address_key(email) AS key) s
-WHERE nth > 1 OR EXISTS (SELECT FROM {table} t WHERE address_key(t.email) = s.key)
+WHERE is_stored OR line > first
 """
-_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM staged"
+_INSERT = "INSERT INTO {table} ({columns}) SELECT {values} FROM staged"
 _SKIP = """
-WITH done AS (INSERT INTO {table} ({columns}) SELECT {columns} FROM staged ORDER BY line ON CONFLICT DO NOTHING
+WITH done AS (INSERT INTO {table} ({columns}) SELECT {values} FROM staged ORDER BY line ON CONFLICT DO NOTHING
   RETURNING 1) SELECT count(*), 0 FROM done
 """
 # Of two rows with one address the later counts. A row that says what is stored changes nothing, not even the version.
 _UPDATE = """
 WITH latest AS (SELECT DISTINCT ON (address_key(email)) * FROM staged ORDER BY address_key(email), line DESC), done AS (
-  INSERT INTO {table} AS stored ({columns}) SELECT {columns} FROM latest ORDER BY line
-  ON CONFLICT (address_key(email)) DO UPDATE SET ({columns}) = ROW ({excluded})
+  INSERT INTO {table} AS stored ({columns}) SELECT {values} FROM latest ORDER BY line
+  ON CONFLICT (address_key(email)) DO UPDATE SET ({changed}) = ROW ({excluded})
   WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
 """
@@ -49,11 +50,14 @@ class Staging:
     def __init__(self, driver: asyncpg.Connection[asyncpg.Record], table: str, columns: Sequence[str]) -> None:
         self._driver = driver
         self._columns = columns
+        changed = [name for name in columns if name != "created_at"]
         self._names = {
             "table": table,
             "columns": ", ".join(columns),
-            "stored": ", ".join(f"stored.{name}" for name in columns),
-            "excluded": ", ".join(f"excluded.{name}" for name in columns),
+            "values": ", ".join(name if name in changed else f"coalesce({name}, now())" for name in columns),
+            "changed": ", ".join(changed),
+            "stored": ", ".join(f"stored.{name}" for name in changed),
+            "excluded": ", ".join(f"excluded.{name}" for name in changed),
         }
 
     @asynccontextmanager
@@ -71,9 +75,11 @@ class Staging:
             "staged", records=rows, columns=["line", *self._columns], timeout=PATIENCE
         )
 
-    async def conflicts(self) -> tuple[int, int | None]:
-        """How many staged rows have an address that is stored or staged before, and the first one's line."""
-        return await self._pair(_CONFLICTS)
+    async def conflicts(self) -> tuple[int, int | None, int | None]:
+        """How many staged rows have an address that is stored or staged before; the first one's line; and the line
+        that it repeats, if it is not stored."""
+        count, line, first = await self._record(_CONFLICTS)
+        return count, line, first
 
     async def insert(self) -> None:
         """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
@@ -82,17 +88,18 @@ class Staging:
 
     async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
         """Insert the staged rows that are new; skip or update the others. How many were inserted and updated."""
-        return await self._pair(_UPDATE if on_conflict == "update" else _SKIP)
+        inserted, updated = await self._record(_UPDATE if on_conflict == "update" else _SKIP)
+        return inserted, updated
 
     async def taken(self, emails: Sequence[str]) -> frozenset[int]:
         """The places of addresses that are stored already."""
         found = await self._driver.fetch(_TAKEN.format(**self._names), emails)
         return frozenset(record[0] - 1 for record in found)
 
-    async def _pair(self, statement: str) -> tuple[Any, Any]:
+    async def _record(self, statement: str) -> tuple[Any, ...]:
         record = await self._driver.fetchrow(statement.format(**self._names), timeout=PATIENCE)
         assert record is not None  # noqa: S101  # an aggregate always gives a row
-        return record[0], record[1]
+        return tuple(record)
 
 
 @asynccontextmanager

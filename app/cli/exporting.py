@@ -21,29 +21,50 @@ from app.cli.command import Command, Failure, Work
 FORMAT = click.Option(
     ["--format", "style"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
 )
+FOR_SPREADSHEET = click.Option(
+    ["--for-spreadsheet"],
+    is_flag=True,
+    help="CSV with a mark, CRLF and a ' before what would be a formula; for the way back, too.",
+)
 _FETCH = 2_000
 """Rows that are in memory at a time."""
 
 
 def export_command(work: Work, resource: Dataset) -> click.Command:
-    def export(file: str, style: Format | None, with_hashes: bool = False) -> None:
+    def export(file: str, style: Format | None, for_spreadsheet: bool, with_hashes: bool = False) -> None:
         columns = resource.exported + (resource.secret if with_hashes else ())
         chosen = style or style_of(file)
+        check_spreadsheet(chosen, for_spreadsheet)
         with nullcontext(sys.stdout.buffer) if file == "-" else created(file) as out:
-            work.run(lambda engine: _export(engine, resource.table, columns, chosen, out))
+            work.run(
+                lambda engine: _export(engine, resource.name, columns, chosen, out, for_spreadsheet=for_spreadsheet)
+            )
 
     flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
     return Command(
         "export",
         callback=export,
-        help=f"Export {resource.table} as CSV with a header, or as JSON lines, to a file or standard output.",
-        params=[click.Argument(["file"], metavar="FILE|-", default="-"), FORMAT, *(flags if resource.secret else [])],
+        help=f"Export {resource.name} as CSV with a header, or as JSON lines, to a file or standard output.",
+        params=[
+            click.Argument(["file"], metavar="FILE|-", default="-"),
+            FORMAT,
+            FOR_SPREADSHEET,
+            *(flags if resource.secret else []),
+        ],
     )
 
 
-async def _export(engine: AsyncEngine, table: str, columns: tuple[str, ...], style: Format, out: BinaryIO) -> None:
+async def _export(
+    engine: AsyncEngine,
+    table: str,
+    columns: tuple[str, ...],
+    style: Format,
+    out: BinaryIO,
+    *,
+    for_spreadsheet: bool = False,
+) -> None:
     """Write every row as of one moment, with a cursor of the server."""
-    beginning, encode = encoder(style, columns)
+    beginning, encode = encoder(style, columns, for_spreadsheet=for_spreadsheet)
     out.write(beginning)
     async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
         await driver.execute(UNLIMITED)  # Whoever reads the pipe may take his time.
@@ -51,6 +72,11 @@ async def _export(engine: AsyncEngine, table: str, columns: tuple[str, ...], sty
         while rows := await cursor.fetch(_FETCH):
             out.write(encode(rows))
     out.flush()
+
+
+def check_spreadsheet(style: Format, for_spreadsheet: bool) -> None:
+    if for_spreadsheet and style != "csv":
+        raise click.UsageError("--for-spreadsheet is for CSV")
 
 
 def style_of(file: str) -> Format:

@@ -29,7 +29,7 @@ class Commands(CLIPlugin):
         work = Work(self._config)
         database_group.add_command(recount_command(work))
         for resource in self._datasets:
-            group = Group(resource.table, help=f"Manage {resource.table}.")
+            group = Group(resource.name, help=f"Manage {resource.name}.")
             others = people_commands(work) if resource is USERS else []
             for command in (import_command(work, resource), export_command(work, resource), *others):
                 group.add_command(command)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import sys
 import time
@@ -15,7 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.bulk.importer import Outcome
+from app.bulk.formats import REJECTED, Format, write_csv
+from app.bulk.importer import Outcome, Reject
+from app.bulk.rejects import as_csv, as_json_lines
 
 SHOWN = 20
 """Rejects that are printed when they go to no file."""
@@ -55,25 +55,31 @@ def _lines(source: BinaryIO, total: int | None) -> Callable[[Outcome], None]:
 
 
 class Rejects:
-    """Keeps line numbers and reasons, never a value of the record."""
+    """Prints lines and reasons, never a value. The file, which nobody else may read, has the records as well, in the
+    format that they came in, so that they can be mended and read again."""
 
-    def __init__(self, file: BinaryIO | None) -> None:
+    def __init__(self, file: BinaryIO | None, style: Format) -> None:
         self._file = file
+        self._style = style
         self._count = 0
-        self._write([("line", "reason")])
+        self._is_begun = style != "csv"
+        self.names: Sequence[str] = ()
+        """The columns of a CSV."""
 
-    def add(self, rejects: Sequence[tuple[int, str]]) -> None:
+    def add(self, rejects: Sequence[Reject]) -> None:
         self._write(rejects)
-        for line, reason in rejects[: max(0, SHOWN - self._count)] if not self._file else ():
-            click.echo(f"line {line}: {reason}", err=True)
+        for reject in rejects[: max(0, SHOWN - self._count)] if not self._file else ():
+            click.echo(f"line {reject.line}: {reject.reason}", err=True)
         self._count += len(rejects)
 
-    def _write(self, rows: Sequence[tuple[int | str, str]]) -> None:
-        if self._file:
-            lines = io.StringIO()
-            csv.writer(lines, lineterminator="\n").writerows(rows)
-            self._file.write(lines.getvalue().encode())
+    def _write(self, rejects: Sequence[Reject]) -> None:
+        if self._file and not self._is_begun:
+            self._file.write(write_csv([(*REJECTED, *self.names)]))
+            self._is_begun = True
+        if self._file and rejects:
+            self._file.write(as_csv(rejects, self.names) if self._style == "csv" else as_json_lines(rejects))
 
     def close(self) -> None:
+        self._write([])
         if not self._file and self._count > SHOWN:
             click.echo(f"... and {self._count - SHOWN} more; --rejects FILE keeps them all", err=True)

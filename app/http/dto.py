@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import msgspec
 from litestar import Request
 from litestar.dto import AbstractDTO, DTOFieldDefinition
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import Schema
 
 from app.http.etags import header
 from app.http.media_types import MERGE_PATCH, json_type
-from app.problems import FieldError, Invalid, UnsupportedMediaType
+from app.problems import FieldError, Invalid, TooLarge, UnsupportedMediaType
 from app.validation.batch import check_rows, in_turns
 from app.validation.decoding import decode_json, items_of
 from app.validation.validator import as_pointers, check
@@ -79,9 +80,14 @@ async def check_array(request: Request[Any, Any, Any]) -> None:
 
     Raises: UnsupportedMediaType, Malformed, Invalid.
     """
-    if raw := await request.body():
+    field = _data(request)
+    try:
+        raw = await request.body()
+    except RequestEntityTooLarge:
+        limit = request.route_handler.resolve_request_max_body_size() or 0
+        raise TooLarge(f"{TooLarge.detail}: at most {limit:,} bytes{_more(_limits(field))}") from None
+    if raw:
         check_media_type(request)
-        field = _data(request)
         request.state.checked = await decode_array(raw, get_args(field.annotation)[0], _limits(field))
 
 
@@ -90,15 +96,21 @@ async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.M
     least, most = limits.min_length or 0, limits.max_length or len(raw)
     try:
         given: list[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
+        told = f", not {len(given):,}{_more(limits) if len(given) > most else ''}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        given = []
+        given, told = [], ""
         async for item in in_turns(items_of(raw)):
             given.append(item)
             if len(given) > most:
                 break
     if not least <= len(given) <= most:
-        raise Invalid([FieldError(f"must hold {least} to {most} items", pointer="")])
+        raise Invalid([FieldError(f"must hold {least} to {most} items{told}", pointer="")])
     return await check_rows(kind, given)
+
+
+def _more(limits: msgspec.Meta) -> str:
+    """What takes more than an array may hold."""
+    return f"; {more}" if (more := (limits.extra or {}).get("more")) else ""
 
 
 def _data(request: Any) -> FieldDefinition:

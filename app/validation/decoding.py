@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -37,11 +38,14 @@ _scan = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
 
 def items_of(raw: bytes) -> Iterator[Any]:
-    """Parse an array item by item, as nothing interrupts a parser. Raises: Malformed, Invalid."""
+    """Parse an array item by item, as nothing interrupts a parser. Raises: Malformed, Invalid.
+
+    An array is often a file that was saved with a byte order mark, which RFC 8259 allows to be passed over.
+    """
     try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        raise Malformed from None
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise _malformed(error.object[: error.start].decode(), error.start, "not UTF-8") from None
     mark, at = _mark(text, 0)
     if mark != "[":
         if len(text) <= LONGEST_ITEM:
@@ -51,15 +55,27 @@ def items_of(raw: bytes) -> Iterator[Any]:
     while mark == expected:
         try:
             item, length = _scan(text[at : at + LONGEST_ITEM])
-        except (ValueError, RecursionError):
-            if len(text) - at <= LONGEST_ITEM:
-                raise Malformed from None
+        except (ValueError, RecursionError) as error:
+            if len(text) - at <= LONGEST_ITEM or not _is_cut(error):
+                raise _malformed(text, at + getattr(error, "pos", 0)) from None
             raise Invalid([FieldError(f"longer than {LONGEST_ITEM} characters", pointer=f"/{place}")]) from None
         yield item
         mark, at = _mark(text, at + length)
         place, expected = place + 1, ","
     if mark != "]" or at < len(text):
-        raise Malformed
+        raise _malformed(text, at)
+
+
+def _is_cut(error: Exception) -> bool:
+    """Whether an item may be good, but for its end, which was not looked at. An escape has up to 12 characters."""
+    if not isinstance(error, json.JSONDecodeError):
+        return True
+    return error.msg.startswith("Unterminated") or error.pos > LONGEST_ITEM - 12
+
+
+def _malformed(text: str, at: int, why: str = "not valid JSON") -> Malformed:
+    line, column = text.count("\n", 0, at) + 1, min(at, len(text)) - text.rfind("\n", 0, at)
+    return Malformed(f"The body is {why}: line {line}, column {column}")
 
 
 def _mark(text: str, at: int) -> tuple[str, int]:

@@ -19,7 +19,10 @@ class DeveloperCreate(Body):
     specialty: Specialty
 
 
-DeveloperBulk = Annotated[list[DeveloperCreate], Meta(min_length=1, max_length=10_000)]
+DeveloperBulk = Annotated[
+    list[DeveloperCreate],
+    Meta(min_length=1, max_length=10_000, extra={"more": "`litestar developers import` takes any number"}),
+]
 
 
 class BulkCreated(Struct, frozen=True):

@@ -1,0 +1,215 @@
+"""Faults of a file: what is wrong with all of it stops an import, and nothing that was misread becomes a person."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.bulk.formats import encoder
+from app.bulk.records import Records, RecordsError
+from app.resources.developers.records import DeveloperRecord
+from app.resources.users.model import User
+from app.resources.users.records import UserRecord
+from tests.commands import Shell
+from tests.test_imports import BCRYPT, HEADER, emails
+
+USERS = "name,email,hashed_password\n"
+ANN = f"Ann,ann@example.com,{BCRYPT}\n"
+MALLORY = f"Mallory,mallory@example.com,{BCRYPT}\n"
+
+
+def read(given: str | bytes, style: Any = "csv", kind: Any = UserRecord) -> list[Any]:
+    return list(Records(io.BytesIO(given.encode() if isinstance(given, str) else given), style, kind))
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        (f'"He said \\"hi\\"\n{MALLORY}end",v@example.com,{BCRYPT}\n', "line 3"),
+        (f'"He said "hi"\n{MALLORY}end",v@example.com,{BCRYPT}\n', "line 3"),
+        # The quote ends where its author did not mean it to.
+        (f'"He said \\"\n{MALLORY}\\" end",v@example.com,{BCRYPT}\n', "line 3"),
+        (f'"never closed\n{MALLORY}', "line 3: a quote is not closed"),
+        (f'"{"x" * 140_000}\n{MALLORY}",v@example.com,{BCRYPT}\n', "line 3: a field of more than 131,072 characters"),
+        (f'"{"x" * 2_000_000}\n{MALLORY}",v@example.com,{BCRYPT}\n', "line 3: longer than 1 MiB"),
+        (f'"two\nlines",{BCRYPT}\n{MALLORY}', "line 3"),
+        (f"lone\rreturn,v@example.com,{BCRYPT}\n{MALLORY}", "line 3"),
+        (f"M\xfcller,v@example.com,{BCRYPT}\n{MALLORY}".encode("latin-1"), "line 3: not UTF-8"),
+    ],
+)
+def test_an_error_of_the_format_ends_the_file(rest: str | bytes, told: str) -> None:
+    before = (USERS + ANN).encode()
+
+    with pytest.raises(RecordsError, match=told) as caught:
+        read(before + (rest.encode() if isinstance(rest, str) else rest))
+
+    assert "Mallory" not in str(caught.value)
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "skip", "update"])
+async def test_text_of_a_quoted_field_is_never_a_user(
+    shell: Shell, client: httpx.AsyncClient, on_conflict: str
+) -> None:
+    given = f'{USERS}{ANN}"He said \\"hi\\"\n{MALLORY}end",v@example.com,{BCRYPT}\n'
+
+    done = await shell.run(
+        "users", "import", "-", "--format", "csv", "--on-conflict", on_conflict, "--json", stdin=given
+    )
+
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["inserted"], await emails(client, "/users")) == (2, 0, [])
+    assert "line 3" in told["error"]
+    assert f"Error: {told['error']}\n" == done.stderr
+
+
+async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.AsyncClient) -> None:
+    given = f'{HEADER}Ann,nobody,ops\nBob\n"Cyd ""C""",cyd@example.com,ops\n'
+
+    done = await shell.run("developers", "import", "-", "--format", "csv", stdin=given)
+
+    assert (done.exit_code, done.stdout) == (1, "3 read, 1 inserted, 0 updated, 0 skipped, 2 rejected\n")
+    assert await emails(client) == ["cyd@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("style", "given", "told"),
+    [
+        ("csv", "name;email;specialty\nN;n@example.com;ops\n", "separated by ;, not by commas"),
+        ("csv", "name\temail\tspecialty\n", "separated by tabs, not by commas"),
+        ("csv", f"{HEADER}N;n@example.com;ops\n", "line 2: separated by ;, not by commas"),
+        ("csv", (HEADER + "N,n@example.com,ops\n").encode("utf-16"), "UTF-16"),
+        ("csv", "", "the file is empty"),
+        ("jsonl", '\n[{"name": "N"}]\n', "line 2: an array"),
+        ("jsonl", '[\n{"name": "N"},\n]\n', "line 1: an array"),
+        ("jsonl", '{\n"name": "N"\n}\n', "line 1: not one JSON object a line"),
+        ("jsonl", '{"name": "N"},\n', "line 1: not one JSON object a line"),
+        ("jsonl", '{"name": "N"}\n'.encode("utf-16"), "UTF-16"),
+        ("jsonl", '{"name": "N"}\n{"name": "M\xfcller"}\n'.encode("latin-1"), "line 2: not UTF-8"),
+        ("jsonl", '{"name": "N"}\n{"name": "' + "x" * 2_000_000 + '"}\n', "line 2: longer than 1 MiB"),
+    ],
+)
+def test_a_fault_of_the_file_is_told_once(style: str, given: str | bytes, told: str) -> None:
+    with pytest.raises(RecordsError, match=told):
+        read(given, style, DeveloperRecord)
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "skip"])
+async def test_a_fault_at_the_end_of_a_file_is_found_before_anything_is_stored(
+    shell: Shell, client: httpx.AsyncClient, on_conflict: str
+) -> None:
+    people = "".join(f"N{n},n{n}@example.com,ops\n" for n in range(10_500))
+    given = f"{HEADER}{people}M\xfcller,m@example.com,ops\n".encode("latin-1")
+
+    done = await shell.run("developers", "import", "-", "--format", "csv", "--on-conflict", on_conflict, stdin=given)
+
+    assert (done.exit_code, await emails(client)) == (2, [])
+    assert "line 10502: not UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("style", ["csv", "jsonl"])
+def test_a_byte_order_mark_is_taken_off(style: str) -> None:
+    given = {
+        "csv": '"name","email","specialty"\nN,n@example.com,ops\n',
+        "jsonl": '{"name":"N","email":"n@example.com","specialty":"ops"}\n',
+    }[style]
+
+    assert read(codecs.BOM_UTF8 + given.encode(), style, DeveloperRecord) == read(given, style, DeveloperRecord)
+
+
+@pytest.mark.parametrize("style", ["csv", "jsonl"])
+def test_what_is_written_can_be_read(style: Any) -> None:
+    odd = [
+        "a\rb",
+        "\r",
+        "a\nb",
+        'a"b',
+        '"',
+        "\\",
+        '\\"',
+        "a,b",
+        "\ufeffa",
+        " a ",
+        "=1+1",
+        "NULL",
+        "\u2028",
+        "'",
+        "\t;|",
+    ]
+    rows = [(name, f"{name}@example.com", name) for name in odd]
+    beginning, encode = encoder(style, ("name", "email", "specialty"))
+
+    found = read(beginning + encode(rows), style, DeveloperRecord)
+
+    assert [
+        (row["name"], row["specialty"]) if isinstance(row, dict) else (row.name, row.specialty) for _, row in found
+    ] == [(name, name) for name in odd]
+
+
+HASHES = [
+    BCRYPT,
+    "$2a$04$short",
+    "$2x$04$mXJ1zxdYjDskLSixbCe7q",
+    "$argon2id$v=19$m=8192,t=1,p=1$mYJmnc29",
+    "$P$6abcdEFGHU5DV",
+    "$H$6abcdEFGHU5DV",
+    "$S$612345678aM7A",
+    "$wp$2y$04$G.lYiN",
+    "$1$gp1PjNWa$JQDC",
+    "$5$rounds=1000$x",
+    "$6$rounds=1000$x",
+    "$y$j9T$F5Jx5fExr",
+    "$apr1$gp1PjNWa$J",
+    "pbkdf2_sha256$600$fQ7xTq0bYw2",
+    "pbkdf2:sha256:600$h3LloS4lt",
+    "$pbkdf2-sha256$600$jRUGJ",
+    "scrypt:1024:8:1$S0meS4lt",
+    "scrypt$1024$Zx81aQwErTy$8$1$",
+    "$scrypt$ln=10,r=8,p=1$Ozs",
+    "bcrypt_sha256$$2b$04$ts99",
+    "bcrypt$$2b$04$0S849eIeNlF",
+    "argon2$argon2id$v=19$m=102400",
+    "sha1$gp1PjNWa$JQDC",
+    "{SSHA}m6gFTpgU8t+7GEUV",
+    "{CRYPT}$6$rounds=1000$5c",
+    "AQAAAAIAAAPoAAAAEEGofU0B",
+    "!Kd0sPq3vYt8wZx1cBn5mLr7hGf2jUe9aTi4oS6yW",
+    " $2b$04$KcRFSikt1yrBBGQh6fxRJ",
+    "185b99a6ca300fbe2e69c4f10a7579e9:03f32b34354d4df8bdc8a6bdb928389f",
+]
+
+
+async def test_a_hash_is_no_password(shell: Shell, engine: AsyncEngine) -> None:
+    fine = ["correct $2 horse", "$money$ makes", "88e4ddd2402d92d50e1879d6ecd9ffd4", "{}[]()!?", "scrypt me a song"]
+    given = "".join(
+        json.dumps({"name": f"N{n}", "email": f"n{n}@example.com", "password": password}) + "\n"
+        for n, password in enumerate(fine + HASHES)
+    )
+
+    done = await shell.run("users", "import", "-", "--format", "jsonl", stdin=given)
+
+    async with engine.connect() as connection:
+        stored = (await connection.scalars(select(User.name).order_by(User.id))).all()
+    assert list(stored) == [f"N{n}" for n in range(len(fine))]
+    assert done.stderr.count("password: looks like a hash; name the column hashed_password\n") == 20
+    assert f"{len(HASHES)} rejected" in done.stdout
+
+
+@pytest.mark.parametrize("length", [32, 40, 64, 128])
+async def test_hex_of_one_length_in_every_row_is_a_column_of_hashes(
+    shell: Shell, client: httpx.AsyncClient, length: int
+) -> None:
+    given = "name,email,password\n" + "".join(
+        f"N{n},n{n}@example.com,{('%x' % (7 + n)) * length:.{length}}\n" for n in range(3)
+    )
+
+    done = await shell.run("users", "import", "-", "--format", "csv", "--on-conflict", "update", stdin=given)
+
+    assert (done.exit_code, await emails(client, "/users")) == (2, [])
+    assert "every password looks like a hash; name the column hashed_password" in done.stderr
