@@ -25,7 +25,7 @@ _DESCRIPTION = """\
 Every error is an RFC 9457 problem: `detail` says what happened, `code` is for programs, `request_id` leads to the log.
 
 A resource has an `ETag`. With `If-Match` a change is made to that version only, else 412; without it the last
-writer wins. With `If-None-Match` an unchanged resource is 304.
+writer wins. With `If-None-Match` an unchanged resource is 304 to a reader, and 412 to who would change it.
 
 A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
 """

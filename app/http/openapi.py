@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Reference, Schema
+from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
@@ -43,21 +43,24 @@ def listed_by(query: type[ListQuery]) -> type[Operation]:
 class ConditionalRead(Operation):
     """An operation that answers 304 where the client has the version already."""
 
+    none_match = "Answer 304 if this is still the version (an ETag)"
+    match = "Answer only with this version (an ETag)"
+
     def __post_init__(self) -> None:
-        self.parameters = _with_tag(self, "If-None-Match", "Answer 304 if this is still the version (an ETag)")
+        tags = {"If-None-Match": self.none_match, "If-Match": self.match}
+        self.parameters = [*(self.parameters or []), *(_tag(name, said) for name, said in tags.items())]
 
 
 @dataclass
-class ConditionalChange(Operation):
+class ConditionalChange(ConditionalRead):
     """An operation that changes a certain version only, if the client names one."""
 
-    def __post_init__(self) -> None:
-        self.parameters = _with_tag(self, "If-Match", "Change only this version (an ETag)")
+    none_match = "Change anything but this version (an ETag)"
+    match = "Change only this version (an ETag)"
 
 
-def _with_tag(operation: Operation, header: str, description: str) -> list[Parameter | Reference]:
-    tag = Parameter(name=header, param_in="header", schema=Schema(type=OpenAPIType.STRING), description=description)
-    return [*(operation.parameters or []), tag]
+def _tag(name: str, description: str) -> Parameter:
+    return Parameter(name=name, param_in="header", schema=Schema(type=OpenAPIType.STRING), description=description)
 
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
