@@ -376,7 +376,7 @@ async def test_an_odd_tag_matches_nothing(client: httpx.AsyncClient, tag: str) -
     assert_problem(changed, 412, "precondition_failed")
 
 
-@pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "\xff\xfe", "a\tb", '"', "{}", "../../etc/passwd"])
+@pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "\xff\xfe", "a\tb", '"', "{}"])
 async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, request_id: str) -> None:
     answer = await client.get("/users/1", headers={b"X-Request-Id": request_id.encode("latin-1")})
 
