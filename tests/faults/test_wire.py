@@ -193,3 +193,15 @@ async def test_a_body_that_is_wanted_is_asked_for(running: Service) -> None:
     writer.close()
 
     assert (asked, stored) == (100, 201)
+
+
+async def test_a_query_may_hold_utf_8_as_it_is(running: Service) -> None:
+    content = json.dumps({**ADA, "name": "José", "email": "jose@example.com"}).encode()
+    length = f"Content-Length: {len(content)}"
+    await exchange(running, head("POST /users HTTP/1.1", "Content-Type: application/json", length), content)
+
+    found = await exchange(running, head("GET /users?name=Jos\xc3\xa9 HTTP/1.1"))
+    latin = await exchange(running, head("GET /users?name=Jos\xe9 HTTP/1.1"))
+
+    assert [user["name"] for user in json.loads(found[1])["items"]] == ["José"]
+    assert latin[0] == 400
