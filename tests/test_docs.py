@@ -126,6 +126,24 @@ async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, 
         for method in ("get", "patch", "delete"):
             number, *tags = document["paths"][path][method]["parameters"]
 
-            assert (number["in"], number["schema"]) == ("path", {"type": "integer"})
+            assert (number["in"], number["schema"]) == ("path", {"type": "integer", "format": "int64"})
             assert {(tag["in"], tag["name"]) for tag in tags} == {("header", "If-Match"), ("header", "If-None-Match")}
             assert not any(tag.get("required") for tag in tags)
+
+
+async def test_numbers_that_grow_have_64_bits(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    grown = {
+        (name, field): shown.get("format")
+        for name, schema in schemas.items()
+        for field, shown in schema.get("properties", {}).items()
+        if field in ("id", "total", "page", "pages", "created")
+    }
+    queries = [document["paths"][path]["get"]["parameters"] for path in ("/users", "/developers")]
+
+    assert set(grown.values()) == {"int64"}
+    assert {field for _, field in grown} == {"id", "total", "page", "pages", "created"}
+    assert {shown["schema"].get("format") for shown in (*queries[0], *queries[1]) if shown["name"] == "page"} == {
+        "int64"
+    }
+    assert "format" not in schemas["Problem"]["properties"]["status"]

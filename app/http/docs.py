@@ -126,6 +126,7 @@ def _true(document: dict[str, Any]) -> dict[str, Any]:
     """
     # A handler of several paths has them in a set, so that each start would give another order.
     document["paths"] = dict(sorted(document["paths"].items()))
+    _say_widths(document)
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")
@@ -134,3 +135,15 @@ def _true(document: dict[str, Any]) -> dict[str, Any]:
             if "application/json" in operation["responses"].get("400", {}).get("content", {}):
                 del operation["responses"]["400"]
     return document
+
+
+def _say_widths(node: Any, name: str = "") -> None:
+    """Have whole numbers without a maximum be of 64 bits: many a generated client would take 32."""
+    if isinstance(node, list):
+        for item in node:
+            _say_widths(item)
+    elif isinstance(node, dict):
+        if node.get("type") == "integer" and "maximum" not in node and name != "status":
+            node["format"] = "int64"
+        for key, value in node.items():
+            _say_widths(value, key)
