@@ -40,7 +40,17 @@ async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient)
         assert loaded.headers["content-type"].split(";")[0] in ("text/css", "text/javascript", "image/png")
 
 
-@pytest.mark.parametrize("path", ["/schema/nothing", "/schema/nothing.json", "/schema/assets/nothing.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/schema/nothing", "/schema/nothing.json", "/schema/assets/nothing.js"]
+    + [
+        "/schema/assets/%00",
+        "/schema/assets/" + "x" * 256,
+        "/schema/assets/swagger-ui.css/x",
+        "/schema/assets/index.css",
+    ]
+    + ["/schema/assets", "/schema/assets/"],
+)
 async def test_a_page_that_is_not_there_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
@@ -147,3 +157,11 @@ async def test_numbers_that_grow_have_64_bits(document: dict[str, Any]) -> None:
         "int64"
     }
     assert "format" not in schemas["Problem"]["properties"]["status"]
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/schema/assets/swagger-ui.css")
+    again = await client.get("/schema/assets/swagger-ui.css", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "max-age=86400"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Response, Router
-from litestar.datastructures import CacheControlHeader
+from litestar import Request, Response, Router, get
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Tag
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath
 
+from app.http.dependencies import AnyRequest
+from app.http.etags import header
 from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
 from app.http.problem_details import PROBLEM_JSON, problem_body
@@ -49,6 +52,11 @@ SwaggerUIBundle({url: "/schema/openapi.json", dom_id: "#docs", deepLinking: true
 """
 # Swagger UI sets styles of its own and has its icons in its style sheet.
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_FILES = {
+    "favicon-32x32.png": "image/png",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+}
 _GENERIC = re.compile(rb"(Page|CursorPage)_app\.[\w.]+\.schemas\.(\w+?)_(?=\W)")
 
 
@@ -96,17 +104,25 @@ def describe_api() -> OpenAPIConfig:
     )
 
 
-def swagger_ui() -> Router:
-    """The files of Swagger UI. Raises: LookupError when they are not installed."""
+def swagger_ui() -> HTTPRouteHandler:
+    """The files of Swagger UI that the page needs. Raises: LookupError when they are not installed."""
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
         raise LookupError("flask-swagger-ui is not installed")
-    return create_static_files_router(
-        path="/schema/assets",
-        directories=[Path(package.origin).with_name("dist")],
-        cache_control=CacheControlHeader(max_age=86_400),
-        after_request=_guarded,
-    )
+    folder = Path(package.origin).with_name("dist")
+    files = {name: (folder / name).read_bytes() for name in _FILES}
+    tags = {name: f'"{blake2b(content, digest_size=16).hexdigest()}"' for name, content in files.items()}
+
+    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_guarded)
+    async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+        if name not in files:
+            raise NotFoundException
+        fresh = tags[name] in (header(request, b"if-none-match") or "")
+        headers = {"Cache-Control": "max-age=86400", "ETag": tags[name]}
+        content, status = (b"", 304) if fresh else (files[name], 200)
+        return Response(content, status_code=status, media_type=_FILES[name], headers=headers)
+
+    return asset
 
 
 def _guarded(response: Response[Any]) -> Response[Any]:
