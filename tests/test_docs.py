@@ -40,7 +40,17 @@ async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient)
         assert loaded.headers["content-type"].split(";")[0] in ("text/css", "text/javascript", "image/png")
 
 
-@pytest.mark.parametrize("path", ["/schema/nothing", "/schema/nothing.json", "/schema/assets/nothing.js"])
+@pytest.mark.parametrize(
+    "path",
+    ["/schema/nothing", "/schema/nothing.json", "/schema/assets/nothing.js"]
+    + [
+        "/schema/assets/%00",
+        "/schema/assets/" + "x" * 256,
+        "/schema/assets/swagger-ui.css/x",
+        "/schema/assets/index.css",
+    ]
+    + ["/schema/assets", "/schema/assets/"],
+)
 async def test_a_page_that_is_not_there_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
@@ -122,8 +132,33 @@ async def test_a_change_may_be_a_merge_patch(document: dict[str, Any]) -> None:
 
 async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, Any]) -> None:
     for path in (path for path in document["paths"] if "{" in path):
-        for method, header in (("get", "If-None-Match"), ("patch", "If-Match"), ("delete", "If-Match")):
-            number, tag = document["paths"][path][method]["parameters"]
+        for method in ("get", "patch", "delete"):
+            number, *tags = document["paths"][path][method]["parameters"]
 
-            assert (number["in"], number["schema"]) == ("path", {"type": "integer"})
-            assert (tag["in"], tag["name"], tag.get("required", False)) == ("header", header, False)
+            assert (number["in"], number["schema"]) == ("path", {"type": "integer", "format": "int64"})
+            assert {(tag["in"], tag["name"]) for tag in tags} == {("header", "If-Match"), ("header", "If-None-Match")}
+            assert not any(tag.get("required") for tag in tags)
+
+
+async def test_numbers_that_grow_have_64_bits(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    grown = {
+        (name, field): shown.get("format")
+        for name, schema in schemas.items()
+        for field, shown in schema.get("properties", {}).items()
+        if field in ("id", "total", "page", "pages", "created")
+    }
+    queries = document["paths"]["/users"]["get"]["parameters"]
+
+    assert set(grown.values()) == {"int64"}
+    assert {field for _, field in grown} >= {"id", "total", "page", "pages"}
+    assert {shown["schema"].get("format") for shown in queries if shown["name"] == "page"} == {"int64"}
+    assert "format" not in schemas["Problem"]["properties"]["status"]
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/schema/assets/swagger-ui.css")
+    again = await client.get("/schema/assets/swagger-ui.css", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "max-age=86400"

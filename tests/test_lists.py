@@ -75,6 +75,40 @@ async def test_links_keep_what_was_asked(client: httpx.AsyncClient, engine: Asyn
     assert [user["id"] for user in following.json()["items"]] == [1]
 
 
+async def test_links_ask_what_was_answered(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add_people(engine, ("José +&=;,<>", "a@x.org"), ("José +&=;,<>", "b@x.org"))
+
+    listed = await client.get("/users?size=1&name=Jos%c3%a9%20%2B%26%3d%3B%2c<>")
+    following = await client.get(links(listed)["next"])
+
+    query = "size=1&name=Jos%C3%A9+%2B%26%3D%3B%2C%3C%3E"
+    assert list(links(listed)) == ["next", "first", "last"]
+    assert links(listed)["next"] == f"/users?{query}&page=2"
+    assert [user["id"] for user in (*listed.json()["items"], *following.json()["items"])] == [1, 2]
+    assert list(links(following)) == ["prev", "first", "last"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ({"q": "李" * 3}, ["next", "prev", "first", "last"]),
+        ({"q": "李" * 100}, ["next", "prev"]),
+        ({"q": "李" * 100, "name": "李" * 100}, ["next"]),
+        ({"q": "李" * 255}, []),
+    ],
+)
+async def test_links_fit_into_a_header(
+    client: httpx.AsyncClient, engine: AsyncEngine, filters: dict[str, str], named: list[str]
+) -> None:
+    await add_people(engine, *(("李" * 100, f"p{n}@x.org") for n in range(3)))
+
+    listed = await client.get("/users", params={**filters, "size": 1, "page": 2})
+
+    assert listed.status_code == 200
+    assert len(listed.headers.get("link", "")) <= 2_000
+    assert list(links(listed)) == named
+
+
 @pytest.mark.parametrize("page", [4, 2**31, 2**63 - 1, 2**63, 10**30])
 async def test_a_page_past_the_end_is_empty(client: httpx.AsyncClient, engine: AsyncEngine, page: int) -> None:
     await add_crowd(engine, 3)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from litestar import Controller, Request, Response, Router
-from litestar.datastructures import CacheControlHeader
+from litestar import Controller, Request, Response, Router, get
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Tag
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath
 
+from app.http.dependencies import AnyRequest
+from app.http.etags import header
 from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
 from app.http.problem_details import problem_response
@@ -27,7 +30,7 @@ _DESCRIPTION = """\
 Every error is an RFC 9457 problem: `detail` says what happened, `code` is for programs, `request_id` leads to the log.
 
 A resource has an `ETag`. With `If-Match` a change is made to that version only, else 412; without it the last
-writer wins. With `If-None-Match` an unchanged resource is 304.
+writer wins. With `If-None-Match` an unchanged resource is 304 to a reader, and 412 to who would change it.
 
 A list comes by page, with totals, or by cursor, which costs the same on the first and on the millionth row.
 """
@@ -37,6 +40,11 @@ SwaggerUIBundle({url: "/schema/openapi.json", dom_id: "#docs", deepLinking: true
 """
 # Swagger UI sets styles of its own and has its icons in its style sheet.
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_FILES = {
+    "favicon-32x32.png": "image/png",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+}
 _GENERIC = re.compile(rb"(Page|CursorPage)_app\.[\w.]+\.schemas\.(\w+?)_(?=\W)")
 
 
@@ -80,17 +88,25 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
     )
 
 
-def swagger_ui() -> Router:
-    """The files of Swagger UI. Raises: LookupError when they are not installed."""
+def swagger_ui() -> HTTPRouteHandler:
+    """The files of Swagger UI that the page needs. Raises: LookupError when they are not installed."""
     package = find_spec("flask_swagger_ui")
     if package is None or package.origin is None:
         raise LookupError("flask-swagger-ui is not installed")
-    return create_static_files_router(
-        path="/schema/assets",
-        directories=[Path(package.origin).with_name("dist")],
-        cache_control=CacheControlHeader(max_age=86_400),
-        after_request=_guarded,
-    )
+    folder = Path(package.origin).with_name("dist")
+    files = {name: (folder / name).read_bytes() for name in _FILES}
+    tags = {name: f'"{blake2b(content, digest_size=16).hexdigest()}"' for name, content in files.items()}
+
+    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_guarded)
+    async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
+        if name not in files:
+            raise NotFoundException
+        fresh = tags[name] in (header(request, b"if-none-match") or "")
+        headers = {"Cache-Control": "max-age=86400", "ETag": tags[name]}
+        content, status = (b"", 304) if fresh else (files[name], 200)
+        return Response(content, status_code=status, media_type=_FILES[name], headers=headers)
+
+    return asset
 
 
 def _guarded(response: Response[Any]) -> Response[Any]:
@@ -109,6 +125,7 @@ def _true(document: dict[str, Any]) -> dict[str, Any]:
     """
     # A handler of several paths has them in a set, so that each start would give another order.
     document["paths"] = dict(sorted(document["paths"].items()))
+    _say_widths(document)
     for path in document["paths"].values():
         for operation in path.values():
             operation["summary"] = operation.pop("description", operation["summary"]).split("\n")[0].rstrip(".")
@@ -117,3 +134,15 @@ def _true(document: dict[str, Any]) -> dict[str, Any]:
             if "application/json" in operation["responses"].get("400", {}).get("content", {}):
                 del operation["responses"]["400"]
     return document
+
+
+def _say_widths(node: Any, name: str = "") -> None:
+    """Have whole numbers without a maximum be of 64 bits: many a generated client would take 32."""
+    if isinstance(node, list):
+        for item in node:
+            _say_widths(item)
+    elif isinstance(node, dict):
+        if node.get("type") == "integer" and "maximum" not in node and name != "status":
+            node["format"] = "int64"
+        for key, value in node.items():
+            _say_widths(value, key)

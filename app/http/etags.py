@@ -1,13 +1,19 @@
-"""Conditions: strong ETags of an integer version, `If-Match` and `If-None-Match` (RFC 9110)."""
+"""Conditions: strong ETags of an integer version, `If-Match` and `If-None-Match` (RFC 9110, 13)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Request
 
-_TAG = re.compile(r'(?P<weak>W/)?"(?P<text>[^"]*)"')
+from app.problems import PreconditionFailed
+
+_CONDITIONS = frozenset({b"if-match", b"if-none-match"})
+_TAG = r'(W/)?+"([!#-~\x80-\xff]*+)"'
+_tags = re.compile(_TAG).findall
+_is_list = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|\Z))*+").fullmatch
 
 
 def etag(version: int) -> bytes:
@@ -20,20 +26,40 @@ def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
     return ", ".join(values) if values else None
 
 
-def expected_versions(request: Request[Any, Any, Any]) -> frozenset[int] | None:
-    """The versions that `If-Match` accepts; None when it accepts any. A weak tag never matches."""
-    if_match = header(request, b"if-match")
-    if if_match is None or if_match.strip() == "*":
-        return None
-    strong = (tag["text"] for tag in _TAG.finditer(if_match) if not tag["weak"])
-    return frozenset(int(text) for text in strong if text.isascii() and text.isdecimal() and len(text) < 20)
-
-
 def is_fresh(request: Request[Any, Any, Any], version: int) -> bool:
-    """Whether the client has this version by `If-None-Match`. Comparison is weak here: W/ makes no difference."""
-    if_none_match = header(request, b"if-none-match")
-    if if_none_match is None:
+    """Whether the client has this version by `If-None-Match`. Comparison is weak here: W/ makes no difference.
+
+    Raises: PreconditionFailed, where `If-Match` names others.
+    """
+    if not [name for name, _ in request.scope["headers"] if name in _CONDITIONS]:
         return False
-    if if_none_match.strip() == "*":
-        return True
-    return any(tag["text"] == str(version) for tag in _TAG.finditer(if_none_match))
+    if (if_match := header(request, b"if-match")) is not None:
+        _check_match(if_match.strip(), str(version))
+    if_none_match = (header(request, b"if-none-match") or "").strip()
+    return if_none_match == "*" or any(text == str(version) for _, text in _parse(if_none_match))
+
+
+def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
+    """What a request demands of the version that it is to change. Raises: PreconditionFailed, when called."""
+
+    def check(version: int) -> None:
+        if is_fresh(request, version):
+            raise PreconditionFailed("If-None-Match names what is stored")
+
+    return check
+
+
+def _check_match(if_match: str, version: str) -> None:
+    tags = _parse(if_match)
+    if if_match == "*" or ("", version) in tags:
+        return
+    if any(weak for weak, _ in tags):
+        raise PreconditionFailed("A weak tag (W/) never matches If-Match; proxies that compress make tags weak")
+    if not any(text.isdecimal() for _, text in tags):
+        raise PreconditionFailed("If-Match holds no tag of this service")
+    raise PreconditionFailed
+
+
+def _parse(tags: str) -> list[tuple[str, str]]:
+    """The tags of a list, each as W/ or nothing and its text. What is no list holds none."""
+    return _tags(tags) if _is_list(tags) else []

@@ -32,9 +32,12 @@ def _with_parameters(*added: Parameter) -> type[Operation]:
     return Documented
 
 
-def _with_tag(header: str, description: str) -> type[Operation]:
+def _conditional(none_match: str, match: str) -> type[Operation]:
     schema = Schema(type=OpenAPIType.STRING)
-    return _with_parameters(Parameter(name=header, param_in="header", schema=schema, description=description))
+    headers = {"If-None-Match": none_match, "If-Match": match}
+    return _with_parameters(
+        *(Parameter(name=name, param_in="header", schema=schema, description=said) for name, said in headers.items())
+    )
 
 
 def listed_by(query: type[ListQuery]) -> type[Operation]:
@@ -42,8 +45,10 @@ def listed_by(query: type[ListQuery]) -> type[Operation]:
     return _with_parameters(*query_parameters(query))
 
 
-ConditionalRead = _with_tag("If-None-Match", "Answer 304 if this is still the version (an ETag)")
-ConditionalChange = _with_tag("If-Match", "Change only this version (an ETag)")
+ConditionalRead = _conditional(
+    "Answer 304 if this is still the version (an ETag)", "Answer only with this version (an ETag)"
+)
+ConditionalChange = _conditional("Change anything but this version (an ETag)", "Change only this version (an ETag)")
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
 
 

@@ -14,6 +14,8 @@ from app.validation.validator import check, shown
 
 Q = TypeVar("Q", bound="ListQuery")
 _MOST_PARAMETERS = 100
+_LONGEST_LINK = 2_000
+"""Bytes that proxies let pass beside other headers."""
 
 
 def parse_query(kind: type[Q], query_string: bytes) -> Q:
@@ -45,20 +47,23 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 
 def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
-    """Name the neighbours of a page (RFC 8288); empty where there are none."""
-    kept = urlencode(
-        [(name, value) for name, value in parse_qsl(query_string.decode()) if name not in ("page", "cursor")]
-    )
+    """Name the neighbours of a page (RFC 8288) as far as they fit; empty where there are none."""
+    kept = urlencode([pair for pair in _pairs(query_string) if pair[0] not in ("page", "cursor")])
     start = f"<{path}?{kept}{'&' if kept else ''}"
-    links: list[tuple[str, str, int | str]]
-    if isinstance(result, CursorPage):
-        links = [("next", "cursor", result.next_cursor)] if result.next_cursor else []
-    else:
-        last = max(result.pages, 1)
-        links = [("first", "page", 1), ("last", "page", last)]
-        if result.page > 1:
-            links.append(("prev", "page", min(result.page - 1, last)))
-        if result.page < result.pages:
-            links.append(("next", "page", result.page + 1))
+    links = _neighbours(result)
     # Neither a number nor a cursor needs to be quoted.
-    return ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)
+    header = ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)
+    return header if len(header) <= _LONGEST_LINK else header[: max(header.rfind(", <", 0, _LONGEST_LINK + 2), 0)]
+
+
+def _neighbours(result: Page[Any] | CursorPage[Any]) -> list[tuple[str, str, int | str]]:
+    """Those that a client wants first come first."""
+    if isinstance(result, CursorPage):
+        return [("next", "cursor", result.next_cursor)] if result.next_cursor else []
+    last = max(result.pages, 1)
+    links: list[tuple[str, str, int | str]] = [("first", "page", 1), ("last", "page", last)]
+    if result.page > 1:
+        links.insert(0, ("prev", "page", min(result.page - 1, last)))
+    if result.page < result.pages:
+        links.insert(0, ("next", "page", result.page + 1))
+    return links

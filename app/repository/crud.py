@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -10,13 +11,16 @@ from msgspec import UNSET
 from sqlalchemy import select
 
 from app.database.model import Model
-from app.problems import Missing, PreconditionFailed
+from app.problems import Missing
 from app.repository.listing import Listing
 from app.repository.reader import Reader, by_key
 from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
 M = TypeVar("M", bound=Model)
+
+Condition = Callable[[int], None]
+"""Is asked about the version of a row that is to be changed. Raises: PreconditionFailed."""
 
 
 class Collection(Listing[I]):
@@ -49,20 +53,20 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
     async def insert(self, row: M) -> Stored[I]:
         return self._stored(await self.add(row, auto_refresh=False))
 
-    async def change(self, item_id: int, changes: Body, expected: frozenset[int] | None) -> Stored[I]:
-        """Change what is set in `changes`, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
-        row = await self.locked(item_id, expected)
+    async def change(self, item_id: int, changes: Body, condition: Condition) -> Stored[I]:
+        """Change what is set in `changes`, under a condition. Raises: Missing, PreconditionFailed."""
+        row = await self.locked(item_id, condition)
         for name, value in _set(changes).items():
             setattr(row, name, value)
         await self.session.flush()
         return self._stored(row)
 
-    async def remove(self, item_id: int, expected: frozenset[int] | None = None) -> None:
-        """Delete a row, if the version is an `expected` one. Raises: Missing, PreconditionFailed."""
-        await self.session.delete(await self.locked(item_id, expected))
+    async def remove(self, item_id: int, condition: Condition | None = None) -> None:
+        """Delete a row, under a condition. Raises: Missing, PreconditionFailed."""
+        await self.session.delete(await self.locked(item_id, condition))
         await self.session.flush()
 
-    async def locked(self, item_id: int, expected: frozenset[int] | None = None) -> M:
+    async def locked(self, item_id: int, condition: Condition | None = None) -> M:
         """A row, locked, so that without If-Match the last writer wins instead of losing to another.
 
         Raises: Missing, PreconditionFailed.
@@ -71,8 +75,8 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
         row = await self.session.get(self.model_type, item_id, with_for_update=True) if is_id else None
         if row is None:
             raise Missing(self.model_type.__name__)
-        if expected is not None and row.version not in expected:
-            raise PreconditionFailed
+        if condition is not None:
+            condition(row.version)
         return row
 
     def _stored(self, row: M) -> Stored[I]:

@@ -365,16 +365,15 @@ async def test_the_name_of_a_parameter_is_cut(client: httpx.AsyncClient) -> None
 )
 async def test_an_odd_tag_matches_nothing(client: httpx.AsyncClient, tag: str) -> None:
     await client.post("/users", json=ada(1))
-    given = {b"If-Match": tag.encode("utf-8"), b"If-None-Match": tag.encode("utf-8")}
 
-    read = await client.get("/users/1", headers=given)
-    changed = await client.patch("/users/1", json={"name": "Eve"}, headers=given)
+    read = await client.get("/users/1", headers={b"If-None-Match": tag.encode("utf-8")})
+    changed = await client.patch("/users/1", json={"name": "Eve"}, headers={b"If-Match": tag.encode("utf-8")})
 
     assert read.status_code == 200
     assert_problem(changed, 412, "precondition_failed")
 
 
-@pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "\xff\xfe", "a\tb", '"', "{}", "../../etc/passwd"])
+@pytest.mark.parametrize("request_id", ["", " ", "a b", "x" * 129, "\xff\xfe", "a\tb", '"', "{}"])
 async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, request_id: str) -> None:
     answer = await client.get("/users/1", headers={b"X-Request-Id": request_id.encode("latin-1")})
 

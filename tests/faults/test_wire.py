@@ -159,3 +159,49 @@ async def test_no_failure_costs_the_connection_it_came_on(running: Service, serv
 
     assert refused == [400, 400, 400, 413, 422, 415, 404, 405, 422]
     assert (down, back) == ([503, 503], 200)
+
+
+@pytest.mark.parametrize(
+    ("line", "length", "status"),
+    [
+        ("POST /users HTTP/1.1", 9 * _MEGABYTE, 413),
+        ("POST /developers/bulk HTTP/1.1", 9 * _MEGABYTE, 413),
+        ("POST /nowhere HTTP/1.1", 9 * _MEGABYTE, 404),
+        ("PUT /users HTTP/1.1", 10, 405),
+        ("POST //users HTTP/1.1", 10, 404),
+        ("DELETE /users/999 HTTP/1.1", 9 * _MEGABYTE, 404),
+    ],
+)
+async def test_who_asks_before_a_body_is_sent_is_answered_at_once(
+    running: Service, line: str, length: int, status: int
+) -> None:
+    asked = head(line, "Content-Type: application/json", f"Content-Length: {length}", "Expect: 100-continue")
+
+    async with asyncio.timeout(3):
+        assert (await exchange(running, asked))[0] == status
+
+
+async def test_a_body_that_is_wanted_is_asked_for(running: Service) -> None:
+    content = json.dumps({**ADA, "email": "expected@example.com"}).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    length = f"Content-Length: {len(content)}"
+    writer.write(head("POST /users HTTP/1.1", "Content-Type: application/json", length, "Expect: 100-continue"))
+
+    asked = (await read_answer(reader))[0]
+    writer.write(content)
+    stored = (await read_answer(reader))[0]
+    writer.close()
+
+    assert (asked, stored) == (100, 201)
+
+
+async def test_a_query_may_hold_utf_8_as_it_is(running: Service) -> None:
+    content = json.dumps({**ADA, "name": "José", "email": "jose@example.com"}).encode()
+    length = f"Content-Length: {len(content)}"
+    await exchange(running, head("POST /users HTTP/1.1", "Content-Type: application/json", length), content)
+
+    found = await exchange(running, head("GET /users?name=Jos\xc3\xa9 HTTP/1.1"))
+    latin = await exchange(running, head("GET /users?name=Jos\xe9 HTTP/1.1"))
+
+    assert [user["name"] for user in json.loads(found[1])["items"]] == ["José"]
+    assert latin[0] == 400

@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 
 from app.http.dependencies import AnyRequest, Reader, Transaction
 from app.http.dto import check_array
-from app.http.etags import expected_versions
+from app.http.etags import condition
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
@@ -57,7 +57,7 @@ class DeveloperController(Controller):
         query = parse_query(DeveloperQuery, request.scope["query_string"])
         return listed(await developers.select(reader, query), request)
 
-    @get("/{developer_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    @get("/{developer_id:str}", responses=problems(404, 412, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(self, request: AnyRequest, developer_id: RowId, reader: Reader) -> JsonResponse[DeveloperRead]:
         """Read a developer."""
         return found(await developers.get(reader, developer_id), request)
@@ -71,10 +71,9 @@ class DeveloperController(Controller):
         self, request: AnyRequest, developer_id: RowId, data: JSONBody[DeveloperUpdate], transaction: Transaction
     ) -> JsonResponse[DeveloperRead]:
         """Change a developer's name, address or specialty."""
-        expected = expected_versions(request)
-        return changed(await DeveloperRepository(session=transaction).change(developer_id, data, expected))
+        return changed(await DeveloperRepository(session=transaction).change(developer_id, data, condition(request)))
 
     @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
     async def remove(self, request: AnyRequest, developer_id: RowId, transaction: Transaction) -> None:
         """Delete a developer."""
-        await DeveloperRepository(session=transaction).remove(developer_id, expected_versions(request))
+        await DeveloperRepository(session=transaction).remove(developer_id, condition(request))

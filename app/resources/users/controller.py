@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.http.dependencies import AnyRequest, Reader, Transaction
-from app.http.etags import expected_versions
+from app.http.etags import condition
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
@@ -39,7 +39,7 @@ class UserController(Controller):
         """List users by page, or by cursor when `cursor` is given."""
         return listed(await users.select(reader, parse_query(UserQuery, request.scope["query_string"])), request)
 
-    @get("/{user_id:str}", responses=problems(404, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    @get("/{user_id:str}", responses=problems(404, 412, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read(self, request: AnyRequest, user_id: RowId, reader: Reader) -> JsonResponse[UserRead]:
         """Read a user."""
         return found(await users.get(reader, user_id), request)
@@ -51,10 +51,9 @@ class UserController(Controller):
         self, request: AnyRequest, user_id: RowId, data: JSONBody[UserUpdate], transaction: Transaction
     ) -> JsonResponse[UserRead]:
         """Change a user's name or address."""
-        expected = expected_versions(request)
-        return changed(await UserRepository(session=transaction).change(user_id, data, expected))
+        return changed(await UserRepository(session=transaction).change(user_id, data, condition(request)))
 
     @delete("/{user_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
     async def remove(self, request: AnyRequest, user_id: RowId, transaction: Transaction) -> None:
         """Delete a user."""
-        await UserRepository(session=transaction).remove(user_id, expected_versions(request))
+        await UserRepository(session=transaction).remove(user_id, condition(request))
