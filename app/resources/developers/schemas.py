@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from app.repository.schemas import Body, Item, ListQuery
 from app.validation.fields import READABLE, Address, Before, Email, Name, Search, Since
@@ -20,10 +20,6 @@ class DeveloperCreate(Body):
 
 
 DeveloperBulk = Annotated[list[DeveloperCreate], Meta(min_length=1, max_length=10_000)]
-
-
-class BulkCreated(Struct, frozen=True):
-    created: int
 
 
 class DeveloperUpdate(Body):
