@@ -74,10 +74,12 @@ class Missing(Problem):
         super().__init__(f"{noun} not found")
 
 
-class EmailTaken(Problem):
+class Conflict(Problem):
+    """Another row is in the way; a constraint with words of its own has a class of its own."""
+
     status = 409
-    code = "email_taken"
-    detail = "Email already registered"
+    code = "conflict"
+    detail = "The change conflicts with what is stored"
 
     def __init__(self, pointer: str | None = None) -> None:
         super().__init__()
@@ -85,12 +87,9 @@ class EmailTaken(Problem):
             self.errors = [FieldError(self.detail, pointer=pointer)]
 
 
-class Conflict(Problem):
-    """A constraint that has no words of its own."""
-
-    status = 409
-    code = "conflict"
-    detail = "The change conflicts with what is stored"
+class EmailTaken(Conflict):
+    code = "email_taken"
+    detail = "Email already registered"
 
 
 class PreconditionFailed(Problem):

@@ -36,14 +36,14 @@ def follow(guide: str, copy: Path) -> list[str]:
             file.write_text(edit(file.read_text(), text))
         else:
             file.parent.mkdir(exist_ok=True)
-            file.write_text(_REVISES.sub(newest(), text))
+            file.write_text(_REVISES.sub(newest(copy), text))
             new.append(path)
     return new
 
 
-def newest() -> str:
+def newest(copy: Path) -> str:
     """What a new migration revises."""
-    return str(ScriptDirectory(str(ROOT / "alembic")).get_current_head())
+    return str(ScriptDirectory(str(copy / "alembic")).get_current_head())
 
 
 def edit(text: str, difference: str) -> str:

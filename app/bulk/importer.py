@@ -174,11 +174,12 @@ class Import:
         return len(rows)
 
     async def _completed(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
-        """Complete slow rows, all at once, but none whose address is taken: a second run is not to hash again."""
+        """Complete slow rows, all at once, but none whose key is taken: a second run is not to hash again."""
         complete = self._target.complete
         if complete is None or self._dry_run or not any(self._target.is_slow(row) for _, row in rows):
             return rows
-        if self._on_conflict != "update" and (taken := await self._staging.taken([row.email for _, row in rows])):
+        keys = [getattr(row, self._staging.key) for _, row in rows]
+        if self._on_conflict != "update" and (taken := await self._staging.taken(keys)):
             if self._on_conflict == "fail":
                 raise Conflict(rows[min(taken)][0])
             rows = [row for place, row in enumerate(rows) if place not in taken]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncpg import InvalidCachedStatementError, PostgresError
-from sqlalchemy import Constraint, Index
+from msgspec import UNSET
+from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database.connector import LOST
@@ -22,8 +23,12 @@ _REFUSALS = {
     "57014": ("A statement took too long and was stopped", "statement_timeout"),
 }
 
-# A byte sequence that is no text, and a character that the database's encoding does not have.
-_NOT_STORABLE = frozenset({"22021", "22P05"})
+
+# A byte sequence that is no text, a character that the database's encoding does not have, and what is too much.
+_NOT_STORABLE = {
+    **dict.fromkeys(("22021", "22P05"), "holds a character that the database cannot store"),
+    **dict.fromkeys(("22001", "22003"), "is longer, or larger, than what the database can store"),
+}
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
@@ -48,9 +53,10 @@ def database_problem(error: BaseException) -> Problem | None:
 def _from_sqlstate(error: PostgresError) -> Problem | None:
     state = str(error.sqlstate or "")
     if state in _CONFLICTS:
-        return _problem_of(error)
+        rule = rule_of(error)
+        return Conflict() if rule is None else violation_of(rule, _pointer(rule))
     if state in _NOT_STORABLE:
-        return Invalid([FieldError("holds a character that the database cannot store")])
+        return Invalid([FieldError(_NOT_STORABLE[state])])
     if isinstance(error, InvalidCachedStatementError):
         # SQLAlchemy has dropped all plans by now; the transaction has failed, and nothing of it was stored.
         return Unavailable("The schema changed a moment ago")
@@ -61,15 +67,45 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     return None
 
 
-def _problem_of(error: PostgresError) -> Problem:
-    """What an index or a constraint calls its violation, by the `problem` of its `info`."""
+Rule = Index | UniqueConstraint | ForeignKeyConstraint
+
+
+def rule_of(error: PostgresError) -> Rule | None:
+    """The index or constraint of ours that an error is about, unless it is that others refer to the row."""
     table = Model.metadata.tables.get(str(getattr(error, "table_name", "")))
-    rules: list[Index | Constraint] = [*table.indexes, *table.constraints] if table is not None else []
-    for rule in rules:
-        if rule.name == getattr(error, "constraint_name", None) and "problem" in rule.info:
-            problem: Problem = rule.info["problem"]()
+    for rule in () if table is None else (*table.indexes, *table.constraints):
+        if isinstance(rule, Rule) and rule.name == getattr(error, "constraint_name", None):
+            # Both sides of a foreign key raise the same; the columns that are named tell which, in every language.
+            key = f"({', '.join(fields_of(rule))})="
+            return None if isinstance(rule, ForeignKeyConstraint) and key not in str(error.detail) else rule
+    return None
+
+
+def violation_of(rule: Rule, pointer: str | None) -> Problem:
+    """What a violation is called: by the `problem` of the rule's `info`, or else by what kind it is.
+
+    A value that is there already is a conflict, as another row is in the way. A foreign key that names nothing is a bad
+    value like any other, which the client mends by sending another.
+    """
+    elements = rule.elements if isinstance(rule, ForeignKeyConstraint) else [rule]
+    for named in (rule, *elements):
+        if "problem" in named.info:
+            problem: Problem = named.info["problem"](pointer)
             return problem
-    return Conflict()
+    if isinstance(rule, ForeignKeyConstraint):
+        return Invalid([FieldError("names nothing that is stored", pointer=UNSET if pointer is None else pointer)])
+    return Conflict(pointer)
+
+
+def fields_of(rule: Rule) -> list[str]:
+    """The columns that a rule looks at."""
+    return [str(column.name) for column in rule.columns]
+
+
+def _pointer(rule: Rule) -> str | None:
+    """To the field of a rule on one column; what an expression makes of one speaks for itself."""
+    parts = list(rule.expressions if isinstance(rule, Index) else rule.columns)
+    return f"/{parts[0].name}" if len(parts) == 1 and isinstance(parts[0], Column) else None
 
 
 def root_of(error: BaseException) -> BaseException:

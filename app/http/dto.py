@@ -16,7 +16,7 @@ from app.http.media_types import MERGE_PATCH, json_type
 from app.problems import FieldError, Invalid, TooLarge, UnsupportedMediaType
 from app.validation.batch import check_rows, in_turns
 from app.validation.decoding import decode_json, items_of
-from app.validation.validator import as_pointers, check
+from app.validation.validator import as_pointers, check, fields_of
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -44,7 +44,8 @@ class JsonBody(AbstractDTO[Any]):
     def create_for_field_definition(
         cls, field_definition: FieldDefinition, handler_id: str, backend_cls: type[DTOBackend] | None = None
     ) -> None:
-        """Nothing to prepare: the Struct is its own description."""
+        """Look at the Struct, which describes itself, when the service starts. Raises: TypeError."""
+        fields_of(next(iter(get_args(field_definition.annotation)), field_definition.annotation))
 
     @classmethod
     def create_openapi_schema(

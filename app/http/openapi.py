@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Operation, Parameter, Schema
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIType
 
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
 from app.problems import title
@@ -54,22 +54,38 @@ NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version
 
 def query_parameters(query: type[ListQuery]) -> list[Parameter]:
     """Describe a query Struct, field by field, each with the description of its `Meta`."""
-    described = msgspec.json.schema_components([query])[1][query.__name__]["properties"]
+    components = msgspec.json.schema_components([query])[1]
     return [
         Parameter(
             name=name,
             param_in="query",
             required=False,
-            schema=_schema(schema),
+            schema=_schema(schema, components),
             description=schema.get("description"),
         )
-        for name, schema in described.items()
+        for name, schema in components[query.__name__]["properties"].items()
     ]
 
 
-def _schema(described: dict[str, Any]) -> Schema:
-    names = {"minimum": "minimum", "maximum": "maximum", "minLength": "min_length", "maxLength": "max_length"}
-    bounds = {ours: described[theirs] for theirs, ours in names.items() if theirs in described}
-    kind = OpenAPIType(described["type"])
-    date_time = OpenAPIFormat.DATE_TIME if described.get("format") == "date-time" else None
-    return Schema(type=kind, format=date_time, default=described.get("default"), **bounds)
+_FORMATS = ("date-time", "date", "time", "duration", "uuid", "decimal")
+_NAMES = {
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "exclusiveMinimum": "exclusive_minimum",
+    "exclusiveMaximum": "exclusive_maximum",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "pattern": "pattern",
+    "enum": "enum",
+    "default": "default",
+}
+
+
+def _schema(described: dict[str, Any], components: dict[str, Any]) -> Schema:
+    if name := described.get("$ref"):
+        return _schema(components[name.rpartition("/")[2]], components)
+    if choices := described.get("anyOf"):
+        return Schema(any_of=[_schema(choice, components) for choice in choices])
+    said = {ours: described[theirs] for theirs, ours in _NAMES.items() if theirs in described}
+    kind = OpenAPIType(described["type"]) if "type" in described else None
+    return Schema(type=kind, format=described["format"] if described.get("format") in _FORMATS else None, **said)

@@ -7,14 +7,15 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from msgspec import UNSET
 from sqlalchemy import select
 
 from app.database.model import Model
-from app.problems import Missing
+from app.problems import Invalid, Missing
+from app.repository.columns import values_of
 from app.repository.listing import Listing
 from app.repository.reader import Reader, by_key
 from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
+from app.validation.validator import as_pointers
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
 M = TypeVar("M", bound=Model)
@@ -47,16 +48,17 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
     wrap_exceptions = False
 
     async def create(self, data: Body) -> Stored[I]:
-        """Insert a row of the fields of `data`; constraints decide whether it may be there."""
-        return await self.insert(self.model_type(**_set(data)))
+        """Insert a row of the fields of `data`; constraints decide whether it may be there. Raises: Invalid."""
+        return await self.insert(self.model_type(**self._set(data)))
 
     async def insert(self, row: M) -> Stored[I]:
         return self._stored(await self.add(row, auto_refresh=False))
 
     async def change(self, item_id: int, changes: Body, condition: Condition) -> Stored[I]:
-        """Change what is set in `changes`, under a condition. Raises: Missing, PreconditionFailed."""
+        """Change what is set in `changes`, under a condition. Raises: Invalid, Missing, PreconditionFailed."""
+        values = self._set(changes)
         row = await self.locked(item_id, condition)
-        for name, value in _set(changes).items():
+        for name, value in values.items():
             setattr(row, name, value)
         await self.session.flush()
         return self._stored(row)
@@ -82,6 +84,8 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
     def _stored(self, row: M) -> Stored[I]:
         return Stored(msgspec.convert(row, self.item_type, from_attributes=True), row.version)
 
-
-def _set(data: Body) -> dict[str, Any]:
-    return {name: value for name in data.__struct_fields__ if (value := getattr(data, name)) is not UNSET}
+    def _set(self, data: Body) -> dict[str, Any]:
+        values, wrong = values_of(self.model_type.__table__, data)
+        if wrong:
+            raise Invalid(as_pointers(wrong))
+        return values

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
 from hashlib import blake2b
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +19,7 @@ from app.validation.texts import storable
 from app.validation.validator import in_utc
 
 _AS_STORED: dict[type, Any] = {
+    **{kind: kind for kind in (bool, float, str, Decimal, date, time, UUID)},
     int: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)],
     datetime: Annotated[datetime, Meta(tz=True)],
 }
@@ -27,8 +31,15 @@ def encode_cursor(values: Sequence[Any], bound_to: Iterable[Any]) -> str:
     return _text(_check_sum(payload, bound_to) + payload)
 
 
-def decode_cursor(cursor: str, kinds: Sequence[type], bound_to: Iterable[Any]) -> list[Any]:
-    """Unpack a cursor into values of `kinds`. Raises: Invalid, for one that is damaged or was made otherwise.
+def key_type(kind: type, *, nullable: bool) -> Any:
+    """What a sort key of this type is in a cursor. Raises: TypeError, for one that cannot be in any."""
+    if (stored := _AS_STORED.get(str if issubclass(kind, Enum) else kind)) is None:
+        raise TypeError(f"a list cannot be sorted by a {kind.__name__}")
+    return stored | None if nullable else stored
+
+
+def decode_cursor(cursor: str, kinds: Sequence[Any], bound_to: Iterable[Any]) -> list[Any]:
+    """Unpack a cursor into values of `kinds`, each a `key_type`. Raises: Invalid, if it was damaged or made otherwise.
 
     The check sum finds accidents. It is no signature, so the values are checked like any other input.
     """
@@ -37,7 +48,7 @@ def decode_cursor(cursor: str, kinds: Sequence[type], bound_to: Iterable[Any]) -
         payload = raw[8:]
         if raw[:8] != _check_sum(payload, bound_to) or _text(raw) != cursor:
             raise ValueError
-        stored: Any = tuple[tuple(_AS_STORED.get(kind, kind) for kind in kinds)]  # type: ignore[misc]
+        stored: Any = tuple[tuple(kinds)]  # type: ignore[misc]
         return [_key(value) for value in msgspec.msgpack.decode(payload, type=stored)]
     except ValueError:
         raise Invalid([FieldError("not a cursor of this list", parameter="cursor")], code="invalid_cursor") from None

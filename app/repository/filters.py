@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Function, String, bindparam, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
+
+from app.repository.columns import fitting
 
 
 def _as_given(value: Any) -> Any:
@@ -15,7 +18,7 @@ def _as_given(value: Any) -> Any:
 
 
 class Filter(Struct, frozen=True):
-    """A condition on the parameter `name`."""
+    """A condition on the parameter `name`. `adapt` makes its value what the condition takes, or raises ValueError."""
 
     name: str
     condition: ColumnElement[bool]
@@ -23,7 +26,7 @@ class Filter(Struct, frozen=True):
 
 
 def exactly(name: str, column: InstrumentedAttribute[Any]) -> Filter:
-    return Filter(name, column == bindparam(name, type_=column.type))
+    return Filter(name, column == bindparam(name, type_=column.type), partial(_checked, column))
 
 
 def in_any_case(name: str, column: InstrumentedAttribute[Any]) -> Filter:
@@ -42,11 +45,17 @@ def containing(name: str, *columns: InstrumentedAttribute[Any]) -> Filter:
 
 
 def since(name: str, column: InstrumentedAttribute[Any]) -> Filter:
-    return Filter(name, column >= bindparam(name, type_=column.type))
+    return Filter(name, column >= bindparam(name, type_=column.type), partial(_checked, column))
 
 
 def before(name: str, column: InstrumentedAttribute[Any]) -> Filter:
-    return Filter(name, column < bindparam(name, type_=column.type))
+    return Filter(name, column < bindparam(name, type_=column.type), partial(_checked, column))
+
+
+def _checked(column: InstrumentedAttribute[Any], value: Any) -> Any:
+    """The value, unrounded, if the column could hold it. Raises: ValueError."""
+    fitting(column.type, value)
+    return value
 
 
 def _pattern(text: str) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
-import msgspec
 from msgspec import UNSET
+from sqlalchemy.types import NullType
 
 from app.database.model import Model
 from app.problems import FieldError, Invalid
-from app.repository.cursors import decode_cursor, encode_cursor
+from app.repository.columns import Sortable, may_be_null
+from app.repository.cursors import decode_cursor, encode_cursor, key_type
 from app.repository.filters import Filter
 from app.repository.reader import Reader, Rendered, render
-from app.repository.schemas import CursorPage, ListQuery, Page, make_page
-from app.repository.statements import Shape, Sortable, cursor_page, deep_page, page
+from app.repository.schemas import CursorPage, Item, ListQuery, Page, make_page
+from app.repository.statements import Shape, cursor_page, deep_page, page
+from app.validation.validator import fields_of
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T", bound=Item)
 
 DEEP = 500
 """Rows to skip from which on a page is looked for among the keys alone, and from the nearer end of the table."""
@@ -43,10 +44,12 @@ class Listing(Generic[T]):
         fields = [name for name in query.__struct_fields__ if name not in ListQuery.__struct_fields__]
         if sorted(names) != sorted(fields):
             raise TypeError(f"{query.__name__} has the fields {sorted(fields)}, but the filters are {sorted(names)}")
+        fields_of(query)
         self._model = model
         model.metadata.tables[str(model.__tablename__)].info["counted"] = True
         self._item = item
         self._sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
+        self._kinds = {name: _key_type(key) for name, key in self._sortable.items()}
         self._order = order
         self._filters = {one.name: one for one in filters}
         self._rendered = lru_cache(512)(self._render)
@@ -84,9 +87,11 @@ class Listing(Generic[T]):
         values["size"] = query.size + 1
         if not query.cursor:
             return self._rendered("first", keys, filters), values
-        found = decode_cursor(str(query.cursor), [self._kind(name) for name, _ in keys], self._bound_to(query))
-        values |= {f"after_{name}": value for (name, _), value in zip(keys, found, strict=True)}
-        return self._rendered("next", keys, filters), values
+        found = decode_cursor(str(query.cursor), [self._kinds[name] for name, _ in keys], self._bound_to(query))
+        after = {name: value for (name, _), value in zip(keys, found, strict=True)}
+        nulls = frozenset(name for name, value in after.items() if value is None)
+        values |= {f"after_{name}": value for name, value in after.items()}
+        return self._rendered("next", keys, filters, nulls), values
 
     def _bound_to(self, query: ListQuery) -> list[Any]:
         """What a cursor belongs to: it means nothing in another order or among other rows."""
@@ -108,14 +113,22 @@ class Listing(Generic[T]):
         return tuple(keys.items())
 
     def _given(self, query: ListQuery) -> dict[str, Any]:
-        given = ((name, getattr(query, name)) for name in self._filters)
-        return {name: self._filters[name].adapt(value) for name, value in given if value is not UNSET}
+        given: dict[str, Any] = {}
+        for name, one in self._filters.items():
+            if (value := getattr(query, name)) is not UNSET:
+                try:
+                    given[name] = one.adapt(value)
+                except ValueError as error:
+                    raise Invalid([FieldError(str(error), parameter=name)]) from None
+        return given
 
-    def _kind(self, name: str) -> type:
-        kind = self._sortable[name].type.python_type
-        return kind if kind in (int, datetime) else str
-
-    def _render(self, kind: str, keys: tuple[tuple[str, bool], ...], filters: tuple[str, ...]) -> Rendered:
+    def _render(
+        self,
+        kind: str,
+        keys: tuple[tuple[str, bool], ...],
+        filters: tuple[str, ...],
+        nulls: frozenset[str] = frozenset(),
+    ) -> Rendered:
         shape = Shape(
             model=self._model,
             fields=self._item.__struct_fields__,
@@ -123,5 +136,12 @@ class Listing(Generic[T]):
             conditions=tuple(self._filters[name].condition for name in filters),
         )
         if kind in ("first", "next"):
-            return render(cursor_page(shape, started=kind == "next"))
+            return render(cursor_page(shape, after=nulls if kind == "next" else None))
         return render(deep_page(shape) if kind == "deep" else page(shape))
+
+
+def _key_type(key: Sortable) -> Any:
+    """Raises: TypeError."""
+    if isinstance(key.type, NullType):
+        raise TypeError(f"{key} needs a type beside its foreign key")
+    return key_type(key.type.python_type, nullable=may_be_null(key))

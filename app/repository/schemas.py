@@ -64,6 +64,10 @@ class Stored(Struct, Generic[T], frozen=True):
     version: int
 
 
+class BulkCreated(Struct, frozen=True):
+    created: int
+
+
 class Page(Struct, Generic[T], frozen=True):
     items: list[T]
     total: int

@@ -13,22 +13,20 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    false,
     func,
     or_,
     select,
     true,
     tuple_,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from app.database.model import Model
+from app.repository.columns import Sortable, may_be_null
 from app.repository.counts import row_count
 
 _SIZE = bindparam("size", type_=BigInteger)
 _OFFSET = bindparam("offset", type_=BigInteger)
-
-
-Sortable = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 class Shape(Struct, frozen=True):
@@ -90,11 +88,11 @@ def deep_page(shape: Shape) -> Select[Any]:
     return _beside_total(shape, total, rows.subquery("p"))
 
 
-def cursor_page(shape: Shape, *, started: bool) -> Select[Any]:
-    """(*fields, *sort keys) of the rows after `after_<key>`, or of the first ones."""
+def cursor_page(shape: Shape, *, after: frozenset[str] | None) -> Select[Any]:
+    """(*fields, *sort keys) of the first rows, or of those after `after_<key>`; the keys in `after` are null there."""
     statement = select(*shape.columns(), *shape.sort_columns()).where(*shape.conditions)
-    if started:
-        statement = statement.where(_beyond(shape))
+    if after is not None:
+        statement = statement.where(_beyond(shape, after))
     return statement.order_by(*shape.order()).limit(_SIZE)
 
 
@@ -104,17 +102,29 @@ def _beside_total(shape: Shape, total: Any, rows: Subquery) -> Select[Any]:
     return select(total.c.total, *shown).select_from(total.outerjoin(rows, true())).order_by(*order)
 
 
-def _beyond(shape: Shape) -> ColumnElement[bool]:
-    """The rows after the cursor's: one row comparison where all keys run the same way, else key by key."""
+def _beyond(shape: Shape, nulls: frozenset[str]) -> ColumnElement[bool]:
+    """The rows after the cursor's: one row comparison where all keys run the same way, else key by key.
+
+    Nulls are where PostgreSQL puts them: last, and first where a key descends.
+    """
     expressions = [expression for _, expression, _ in shape.keys]
     values = [bindparam(f"after_{name}", type_=expression.type) for name, expression, _ in shape.keys]
-    if len({down for *_, down in shape.keys}) == 1:
+    if len({down for *_, down in shape.keys}) == 1 and not any(map(may_be_null, expressions)):
         left, right = tuple_(*expressions), tuple_(*values)
         return left < right if shape.keys[0][2] else left > right
-    steps = []
-    for place, (_, expression, down) in enumerate(shape.keys):
-        same = [other == value for other, value in zip(expressions[:place], values[:place], strict=True)]
-        steps.append(and_(*same, expression < values[place] if down else expression > values[place]))
+    steps: list[ColumnElement[bool]] = []
+    same: list[ColumnElement[bool]] = []
+    for value, (name, expression, down) in zip(values, shape.keys, strict=True):
+        if name in nulls:
+            further: ColumnElement[bool] = expression.is_not(None) if down else false()
+            equal: ColumnElement[bool] = expression.is_(None)
+        else:
+            further = expression < value if down else expression > value
+            equal = expression == value
+            if not down and may_be_null(expression):
+                further = or_(further, expression.is_(None))
+        steps.append(and_(*same, further))
+        same.append(equal)
     return or_(*steps)
 
 

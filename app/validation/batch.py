@@ -21,6 +21,7 @@ from app.validation.validator import Field, as_pointers, check, fields_of
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 
+_PLAIN = (bool, int, float, type(None), msgspec.UnsetType)
 _TURN = 0.002
 """Seconds that the work of one request may hold up all others."""
 
@@ -89,12 +90,16 @@ def _odd_places(kind: type[S], made: Sequence[S | None]) -> set[int]:
         values = list(map(attrgetter(name), rows))
         given: Sequence[int] = places
         if set(map(type, values)) != {str}:
-            if field.check is not None:
-                odd |= {place for place, value in zip(places, values, strict=True) if not isinstance(value, str)}
+            odd |= {place for place, value in zip(places, values, strict=True) if not _is_plain(field, value)}
             given = [place for place, value in zip(places, values, strict=True) if isinstance(value, str)]
             values = [value for value in values if isinstance(value, str)]
         odd |= {given[index] for index in _odd_texts(field, values)}
     return odd
+
+
+def _is_plain(field: Field, value: Any) -> bool:
+    """Whether there is nothing to check but what its type is; of texts `_odd_texts` tells."""
+    return isinstance(value, str) or (field.check is None and isinstance(value, _PLAIN))
 
 
 def _odd_texts(field: Field, texts: list[str]) -> set[int]:
@@ -106,6 +111,8 @@ def _odd_texts(field: Field, texts: list[str]) -> set[int]:
         odd |= _where(text != short for text, short in zip(texts, stripped, strict=True))
     if field.check is not None:
         odd |= set(range(len(texts)))
+    if field.pattern is not None:
+        odd |= _where(text.endswith("\n") for text in texts)
     if field.adapt is not None:
         odd |= set(range(len(texts))) if field.surely is None else _where(map(not_, map(field.surely, texts)))
     return odd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -58,6 +59,16 @@ Password = Annotated[
     str,
     Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
 ]
+
+
+def _not_negative(amount: Decimal) -> None:
+    """Raises: ValueError."""
+    if amount < 0:
+        raise ValueError("must not be negative")
+
+
+# msgspec does not bound a Decimal: `ge=0` is a TypeError when the service starts.
+Amount = Annotated[Decimal, Meta(examples=["99.50"], extra={"check": _not_negative})]
 
 # Of queries.
 Address = Annotated[Email, Meta(description="This address, in any letter case")]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 S = TypeVar("S", bound=msgspec.Struct)
 _BOUND = re.compile(r"Expected `\w+` (>=|>|<=|<) (\S+)")
-_LENGTH = re.compile(r"of length (>=|<=) (\d+)")
+_LENGTH = re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
+_MULTIPLE = re.compile(r"a multiple of (\S+)")
+_INVALID = re.compile(r"Invalid (.+?)(?: string)?(?: - at .*)?\Z")
 _BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 _NOUNS = {
@@ -22,15 +25,34 @@ _NOUNS = {
     "object": "an object",
     "array": "an array",
     "datetime": "a date and time (RFC 3339)",
+    "date": "a date (RFC 3339)",
+    "time": "a time (RFC 3339)",
+    "decimal": "a number",
+    "uuid": "a UUID",
+}
+_PARTS = {"array": "item", "object": "member", "bytes": "byte"}
+_SAYINGS = {
+    "RFC3339 encoded date": "must be a date (RFC 3339)",
+    "RFC3339 encoded time": "must be a time (RFC 3339)",
+    "decimal": "must be a number",
+    "UUID": "must be a UUID",
 }
 
 
-def in_words(error: ValueError) -> str:
-    """What is wrong, without the rejected value and without the decoder's jargon."""
+def in_words(error: ValueError, *, words: str | None = None, choices: Sequence[Any] = ()) -> str:
+    """What is wrong, without the rejected value and without the decoder's jargon; `words` stand for a pattern."""
     text = str(error)
+    if "matching regex" in text:
+        return words or "must have the form that the document shows"
+    if text.startswith("Invalid enum value"):
+        return f"must be one of: {', '.join(map(str, choices))}" if choices else "is none of those that there are"
     if length := _LENGTH.search(text):
-        bound = "at least" if length[1] == ">=" else "at most"
-        return f"{bound} {length[2]} character{'' if length[2] == '1' else 's'}"
+        part = _PARTS.get(length[1], "character")
+        return f"{_BOUNDS[length[2]]} {length[3]} {part}{'' if length[3] == '1' else 's'}"
+    if multiple := _MULTIPLE.search(text):
+        return f"must be a multiple of {multiple[1]}"
+    if (invalid := _INVALID.match(text)) and invalid[1] in _SAYINGS:
+        return _SAYINGS[invalid[1]]
     if limit := _BOUND.search(text):
         return f"{_BOUNDS[limit[1]]} {limit[2]}"
     if (expected := _EXPECTED.search(text)) and expected["got"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -33,6 +35,10 @@ class Field(msgspec.Struct, frozen=True):
     """Checks, too, and returns what is taken instead."""
     surely: Callable[[str], object] | None
     """Tells quickly, if it is true, that `adapt` would return the same."""
+    pattern: str | None
+    words: str | None
+    """What is said of a text that does not match the pattern."""
+    choices: tuple[Any, ...]
 
 
 def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
@@ -54,7 +60,7 @@ def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, 
         try:
             clean[name] = _value(given[name], field, strict=strict)
         except ValueError as error:
-            wrong[name] = in_words(error)
+            wrong[name] = in_words(error, words=field.words, choices=field.choices)
     return (None, wrong) if wrong else (kind(**clean), wrong)
 
 
@@ -74,17 +80,36 @@ def shown(name: str) -> str:
 
 def _value(given: Any, field: Field, *, strict: bool) -> Any:
     """Raises: ValueError."""
-    if isinstance(given, str):
-        given = readable(given) if field.readable else storable(given)
-        if field.is_integer and not strict and not is_whole_number(given):
-            raise ValueError("must be a whole number")
+    try:
+        given = _tidy(given, field)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if isinstance(given, str) and field.is_integer and not strict and not is_whole_number(given):
+        raise ValueError("must be a whole number")
     value = msgspec.convert(given, field.kind, strict=strict)
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ValueError("must be a number")
     if isinstance(value, datetime):
         # Strictly, or else a number would be a time, too.
         return in_utc(msgspec.convert(given, field.kind))
     if field.check is not None and value is not None:
         field.check(value)
     return value if field.adapt is None or value is None else field.adapt(value)
+
+
+def _tidy(given: Any, field: Field) -> Any:
+    """What was decoded, with every text in it tidied. Raises: ValueError."""
+    if isinstance(given, list):
+        return [_tidy(item, field) for item in given]
+    if isinstance(given, dict):
+        return {_tidy(name, field): _tidy(item, field) for name, item in given.items()}
+    if not isinstance(given, str):
+        return given
+    text = readable(given) if field.readable else storable(given)
+    # Before a line feed at the end, too, a dollar sign matches, though not to those who read the document.
+    if text.endswith("\n") and field.pattern and not re.search(re.sub(r"\$\Z", r"\\Z", field.pattern), text):
+        raise ValueError("matching regex")
+    return text
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -103,8 +128,13 @@ def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
 def _field(field: msgspec.structs.FieldInfo) -> Field:
     parts = list(_parts(msgspec.inspect.type_info(field.type)))
     extra: dict[str, Any] = {}
+    choices: tuple[Any, ...] = ()
     for part in parts:
         extra |= (part.extra or {}) if isinstance(part, msgspec.inspect.Metadata) else {}
+        if isinstance(part, msgspec.inspect.LiteralType):
+            choices += part.values
+        elif isinstance(part, msgspec.inspect.EnumType):
+            choices += tuple(member.value for member in part.cls)
     return Field(
         kind=field.type,
         required=field.required,
@@ -113,6 +143,9 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         check=extra.get("check"),
         adapt=extra.get("adapt"),
         surely=extra.get("surely"),
+        pattern=next((part.pattern for part in parts if isinstance(part, msgspec.inspect.StrType)), None),
+        words=extra.get("words"),
+        choices=choices,
     )
 
 
@@ -123,3 +156,5 @@ def _parts(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
     elif isinstance(described, msgspec.inspect.UnionType):
         for member in described.types:
             yield from _parts(member)
+    elif isinstance(described, msgspec.inspect.CollectionType):
+        yield from _parts(described.item_type)

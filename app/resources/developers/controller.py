@@ -12,10 +12,9 @@ from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, l
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
-from app.repository.schemas import CursorPage, Page
+from app.repository.schemas import BulkCreated, CursorPage, Page
 from app.resources.developers.repository import DeveloperRepository, developers
 from app.resources.developers.schemas import (
-    BulkCreated,
     DeveloperBulk,
     DeveloperCreate,
     DeveloperQuery,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from app.repository.schemas import Body, Item, ListQuery
 from app.validation.fields import READABLE, Address, Before, Email, Name, Search, Since
@@ -23,10 +23,6 @@ DeveloperBulk = Annotated[
     list[DeveloperCreate],
     Meta(min_length=1, max_length=10_000, extra={"more": "`litestar developers import` takes any number"}),
 ]
-
-
-class BulkCreated(Struct, frozen=True):
-    created: int
 
 
 class DeveloperUpdate(Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, Index, String, func, text
+from sqlalchemy import DateTime, Index, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.model import Model
@@ -23,7 +23,7 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     __table_args__ = (
         # An address belongs to one account whatever its letter case, and this index decides.
-        Index("ix_users_email", address_key(text("email")), unique=True, info={"problem": EmailTaken}),
+        Index("ix_users_email", address_key(email), unique=True, info={"problem": EmailTaken}),
         Index("ix_users_name", "name", "id"),
         Index("ix_users_created_at", "created_at", "id"),
     )
