@@ -10,10 +10,12 @@ from ssl import SSLError
 from typing import Any
 
 from alembic.util import CommandError
-from asyncpg import PostgresError
+from asyncpg import PostgresError, UndefinedObjectError
 
 from app.database.errors import root_of
 
+OLDEST = 14
+"""The first PostgreSQL that notices a client that is gone."""
 _QUOTED = re.compile('".*"', re.DOTALL)
 
 
@@ -34,6 +36,8 @@ def _where(asked: Mapping[str, Any]) -> str:
 def _reason(error: BaseException) -> str:
     if isinstance(error, PostgresError):
         message, state = error.message or str(error), str(error.sqlstate)
+        if state == UndefinedObjectError.sqlstate and "client_connection_check_interval" in message:
+            return f"the server is too old, PostgreSQL {OLDEST} is needed ({state})"
         # Where data is wrong the message itself quotes it, elsewhere only the detail does.
         return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
     # A certificate's number is none of the system's.
