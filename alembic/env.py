@@ -19,7 +19,7 @@ import app.application  # noqa: F401  # knows every model
 from app.database.engine import configure_database
 from app.database.failures import failure
 from app.database.history import HISTORY, History, is_past
-from app.database.migrations import judge, lock_transaction, lonely, patient, shared, widen
+from app.database.migrations import lock_transaction, lonely, patient, shared
 from app.database.model import Model
 from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
@@ -40,14 +40,10 @@ class Steps:
 
     def __call__(self, heads: tuple[str, ...], run: MigrationContext) -> Iterator[RevisionStep | StampStep]:
         history.begin()
-        if self._upgrades and run.connection is not None and not run.as_sql:
-            judge(run.connection)
         if self._upgrades and is_past(run, heads):
             return
         steps: Iterable[RevisionStep | StampStep] = self._command(heads, run)
-        for number, step in enumerate(steps):
-            if not number:
-                widen(run, heads)
+        for step in steps:
             self.running = ", ".join(step.info.up_revision_ids)
             yield step
         self.running = None

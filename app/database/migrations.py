@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import structlog
 from alembic.ddl.postgresql import PostgresqlImpl
-from alembic.runtime.migration import MigrationContext
-from alembic.util import CommandError
-from sqlalchemy import Connection, Table, Text, event, func, inspect, select
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
@@ -39,31 +37,6 @@ class Limited(PostgresqlImpl):
         super().emit_begin()
         for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({_LOCK})"):
             self.static_output(statement + self.command_terminator)
-
-    def version_table_impl(self, **how: Any) -> Table:
-        """A revision's name may have any length; Alembic has room for 32 characters."""
-        table = super().version_table_impl(**how)
-        table.c.version_num.type = Text()
-        return table
-
-
-def judge(connection: Connection) -> None:
-    """Refuse a database that cannot hold every name. Raises: CommandError."""
-    name, encoding = connection.exec_driver_sql("SELECT current_database(), current_setting('server_encoding')").one()
-    if encoding != "UTF8":
-        command = f"createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 {name}_utf8"
-        raise CommandError(f"The database {name} holds {encoding}, not UTF8. Make another, such as: {command}")
-
-
-def widen(run: MigrationContext, heads: Collection[str]) -> None:
-    """Make room for long names where the table is one of Alembic's own making."""
-    if run.as_sql:
-        narrow = bool(heads)  # Else this script makes it.
-    else:
-        columns = inspect(run.connection).get_columns("alembic_version") if run.connection else []
-        narrow = any(column["name"] == "version_num" and column["type"].length for column in columns)
-    if narrow:
-        run.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE text")
 
 
 @contextmanager
