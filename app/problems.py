@@ -74,6 +74,18 @@ class Missing(Problem):
         super().__init__(f"{noun} not found")
 
 
+class TooSlow(Problem):
+    """The body did not come at the pace that it must have."""
+
+    status = 408
+    code = "request_timeout"
+    detail = "The body took too long to arrive"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers = {"Connection": "close"}
+
+
 class Conflict(Problem):
     """Another row is in the way; a constraint with words of its own has a class of its own."""
 

@@ -52,8 +52,8 @@ async def test_a_conflict_is_not_counted(client: httpx.AsyncClient) -> None:
         ((f"{ADD} FROM generate_series(1, 500) i",), 500),
         ((f"{ADD} FROM generate_series(1, 500) i", "DELETE FROM users WHERE id % 2 = 0"), 250),
         ((f"{ADD} FROM generate_series(1, 9) i", "UPDATE users SET name = 'm'"), 9),
-        ((f"{ADD} FROM generate_series(1, 9) i", "TRUNCATE users"), 0),
-        ((f"{ADD} FROM generate_series(1, 9) i", "TRUNCATE users", f"{ADD} FROM generate_series(1, 4) i"), 4),
+        ((f"{ADD} FROM generate_series(1, 9) i", "TRUNCATE users CASCADE"), 0),
+        ((f"{ADD} FROM generate_series(1, 9) i", "TRUNCATE users CASCADE", f"{ADD} FROM generate_series(1, 4) i"), 4),
         ((f"{ADD} FROM generate_series(1, 9) i", f"{ADD} FROM generate_series(5, 12) i ON CONFLICT DO NOTHING"), 12),
         (
             (

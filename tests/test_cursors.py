@@ -70,7 +70,7 @@ async def test_pages_by_number_see_the_same(client: httpx.AsyncClient, engine: A
 async def test_rows_that_stay_come_once_whatever_others_write(
     client: httpx.AsyncClient, engine: AsyncEngine, writes: list[tuple[int, bool]], size: int, sort: str
 ) -> None:
-    await run(engine, "TRUNCATE users RESTART IDENTITY")
+    await run(engine, "TRUNCATE users RESTART IDENTITY CASCADE")
     await add(engine, 1, 40)
     deleted: set[int] = set()
     seen: list[int] = []

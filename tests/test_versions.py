@@ -52,7 +52,7 @@ async def test_an_upsert_by_the_library_moves_the_version(client: httpx.AsyncCli
 
 
 @pytest.mark.parametrize(
-    "emptied", ["DELETE FROM users; ALTER TABLE users ALTER id RESTART", "TRUNCATE users RESTART IDENTITY"]
+    "emptied", ["DELETE FROM users; ALTER TABLE users ALTER id RESTART", "TRUNCATE users RESTART IDENTITY CASCADE"]
 )
 async def test_a_new_user_with_an_old_id_has_another_tag(
     client: httpx.AsyncClient, engine: AsyncEngine, emptied: str
@@ -76,7 +76,7 @@ async def test_a_row_from_a_backup_takes_no_tag_that_was_given_since(
     async with engine.connect() as connection:
         await connection.execute(text("CREATE TABLE backup AS SELECT * FROM users"))
         given = [(await client.patch("/users/1", json={"name": f"Ada {n}"})).headers["etag"] for n in range(3)]
-        await connection.execute(text("TRUNCATE users"))
+        await connection.execute(text("TRUNCATE users CASCADE"))
         await connection.execute(text("INSERT INTO users OVERRIDING SYSTEM VALUE SELECT * FROM backup"))
         await connection.execute(text("DROP TABLE backup"))
 

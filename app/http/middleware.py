@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import structlog
 from litestar import Request
 from uuid_utils import uuid7
 
-from app.http.access import _PROXY_HEADERS, _REFUSED, is_host, is_local
+from app.http.access import PROXY_HEADERS, check
 from app.http.exception_handlers import explain
 from app.http.problem_details import problem_response
 from app.http.request_body import Incoming
 from app.logs import request_id
-from app.problems import Forbidden, Malformed
+from app.problems import TooSlow
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 _log = structlog.get_logger("app.requests")
-_WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_is_id = re.compile(rb"[!#-&(-+\--;=?-\[\]^_a-z|~]{1,128}").fullmatch
 
 Observe = Callable[[str, str | None, int, float], None]
 """Is told of each answer: method, route, status and the seconds until it started."""
@@ -45,46 +45,48 @@ async def serve(
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
     writes: from the last piece of the request to the first of the response.
     """
-    given = b""
-    hosts: list[bytes] = []
-    proxied = False
-    for name, value in scope["headers"]:
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"x-request-id":
-            given = value
-        elif name in _PROXY_HEADERS or name.startswith(b"x-forwarded-"):
-            proxied = True
-    current = given.decode() if given and _WELL_FORMED.fullmatch(given) else str(uuid7())
+    current, hosts, proxied = _read(scope["headers"])
     request_id.set(current)
     outgoing = Outgoing(send, scope, current, observe, log)
+    incoming: Incoming | None = None
     try:
-        if len(hosts) > 1:
-            # A proxy in front may have looked at the other one (RFC 9112, 3.2).
-            raise Malformed("There is more than one Host")
-        host = b"".join(hosts)
-        if local:
-            if proxied or not is_local((scope["client"] or ("",))[0], host):
-                raise Forbidden(_REFUSED)
-        elif not is_host(host):
-            raise Malformed("The Host header cannot be parsed")
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
         if scope["method"] == "GET":
+            check(scope, hosts, local=local, proxied=proxied)
             # There is no body to wait for, and whatever reads has a limit of its own.
             await app(scope, receive, outgoing.send)
         else:
             async with asyncio.timeout(limit) as clock:
-                incoming = Incoming(receive, clock, limit)
-                await app(scope, incoming.receive, incoming.drained_before(outgoing.send))
+                incoming = Incoming(scope, receive, clock, limit)
+                check(scope, hosts, local=local, proxied=proxied)
+                await app(scope, incoming.receive, _answering(outgoing.send, incoming, clock))
     except Exception as error:
         # The last net: whatever the framework or its handler of errors lets out, the client gets a problem, unless an
         # answer has begun; then only the end of the connection can tell that it is not whole.
-        problem = explain(error, scope)
+        problem = explain(TooSlow() if incoming and incoming.is_late else error, scope)
         if outgoing.begun:
             raise
+        if incoming:
+            await incoming.drain()
         response = problem_response(problem).to_asgi_response(None, Request(scope))
         await response(scope, receive, outgoing.send)
+
+
+def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, list[bytes], bool]:
+    """The id of a request, its hosts, and whether a proxy has passed it on."""
+    ids: list[bytes] = []
+    hosts: list[bytes] = []
+    proxied = False
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"x-request-id":
+            ids.append(value)
+        elif name in PROXY_HEADERS or name.startswith(b"x-forwarded-"):
+            proxied = True
+    given = b",".join(ids)
+    return given.decode() if given and _is_id(given) else str(uuid7()), hosts, proxied
 
 
 class Outgoing:
@@ -114,3 +116,14 @@ class Outgoing:
         elif self._method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
         return self._send(message)
+
+
+def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
+    async def answering(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if not clock.expired():
+                clock.reschedule(None)
+            await incoming.drain()
+        await send(message)
+
+    return answering

@@ -9,52 +9,59 @@ from typing import TYPE_CHECKING
 from app.problems import Malformed
 
 if TYPE_CHECKING:
-    from litestar.types import Message, Receive, ReceiveMessage, Send
+    from litestar.types import HTTPScope, Receive, ReceiveMessage
 
 _PATIENCE = 5.0
 """Seconds that a client may go on sending what nobody reads."""
+_GRACE = 10.0
+"""Seconds that any body may take."""
+_PACE = 100_000
+"""Bytes that give a body another second."""
 
 
 class Incoming:
-    """A body on its way. Each piece that arrives starts `clock` anew, with `limit` in seconds."""
+    """A body on its way. Until it is complete it has `clock` by its own measure, then anew for `limit` seconds."""
 
-    def __init__(self, receive: Receive, clock: asyncio.Timeout, limit: float) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, clock: asyncio.Timeout, limit: float) -> None:
         self._receive = receive
         self._clock = clock
         self._limit = limit
+        self._now = asyncio.get_running_loop().time
+        self._until = self._now() + _GRACE
         self._complete = False
+        # The server asks for such a body when it is first read (RFC 9110, 10.1.1).
+        self._held_back = any(name == b"expect" for name, _ in scope["headers"])
+        self.is_late = False
 
     async def receive(self) -> ReceiveMessage:
         """Raises: Malformed, when the body ends before it is complete."""
         if self._complete:
             return await self._receive()
+        self._set_clock(self._until)
+        self.is_late = True
         message = await self._next()
+        self.is_late = False
         if message["type"] != "http.request":
             raise Malformed("The body did not arrive")
-        if self._clock.when() and not self._clock.expired():
-            self._clock.reschedule(asyncio.get_running_loop().time() + self._limit)
+        self._until += len(message["body"]) / _PACE
+        self._set_clock(self._now() + self._limit)
         return message
 
-    def drained_before(self, send: Send) -> Send:
-        """Stop the clock when the response starts, and read what is left of the body."""
-
-        async def drain_and_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                if not self._clock.expired():
-                    self._clock.reschedule(None)
-                await self._drain()
-            await send(message)
-
-        return drain_and_send
-
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
         """Throw away what is left: a server that hangs up on a client that still sends loses the answer, too."""
+        if self._held_back or self.is_late:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 while not self._complete:
                     await self._next()
 
     async def _next(self) -> ReceiveMessage:
+        self._held_back = False
         message = await self._receive()
         self._complete = message["type"] != "http.request" or not message.get("more_body")
         return message
+
+    def _set_clock(self, when: float) -> None:
+        if self._clock.when() and not self._clock.expired():
+            self._clock.reschedule(min(when, self._now() + self._limit))

@@ -21,11 +21,13 @@ from typing import Any
 
 from litestar import Litestar, Response, get
 from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.database.pool import Pool
+from app.http.dependencies import AnyRequest
 from app.http.openapi import problems
 from app.passwords import Passwords
 
@@ -145,8 +147,11 @@ def _file(kind: str) -> Any:
 
 
 @get("/metrics", responses=problems(), tags=["Operations"], media_type="text/plain")
-async def show_metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+async def show_metrics(request: AnyRequest, metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Figures for Prometheus, of all workers."""
+    if request.scope["raw_path"].endswith(b"/"):
+        # A gateway that keeps strangers from `/metrics` may not know that this would be the same.
+        raise NotFoundException
     # Litestar adds the character set.
     media_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
     return Response(metrics.text(), media_type=media_type, headers={"Cache-Control": "no-store"})
