@@ -18,8 +18,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises: SystemExit, with a line for each setting that is wrong.
     """
     # Imported late: the command line evaluates whatever this package holds at import time.
+    from app.database.signals import end_in_order
     from app.environment import forget_dotenv
-    from app.signals import end_in_order
 
     end_in_order()
     forget_dotenv()

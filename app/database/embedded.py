@@ -16,7 +16,7 @@ from threading import current_thread, main_thread
 
 from app.database.homes import settle
 from app.database.postgres import PostgresServer
-from app.signals import end_in_order
+from app.database.signals import end_in_order
 
 _users: dict[tuple[int, Path], int] = {}
 """The lock that a process holds on a folder's `users`. A forked child has none: it must not leave for its parent."""
