@@ -16,11 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
-from app.database.connector import LOST
+from app.database.connector import CONNECTION_ERRORS
 from app.database.engine import configure_database
-from app.database.failures import failure
+from app.database.failures import command_error
 from app.database.history import HISTORY, History, is_past
-from app.database.migrations import judge, lock_transaction, lonely, patient, shared, widen
+from app.database.migrations import exclusive, judge, lock_transaction, unlocked, widen, without_timeouts
 from app.database.model import Model
 from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
@@ -53,7 +53,7 @@ class Steps:
             yield step
         self.running = None
         if self._upgrades:
-            history.settle(run)
+            history.ensure(run)
 
 
 history = History()
@@ -90,7 +90,7 @@ def migrate(connection: Connection, alone: bool) -> None:
 
 async def migrate_online(engine: AsyncEngine) -> None:
     try:
-        async with lonely(engine) if steps.moves else shared(engine) as (connection, alone):
+        async with exclusive(engine) if steps.moves else unlocked(engine) as (connection, alone):
             for _ in () if alone else range(_TRIES - 1):
                 with suppress(CommandError, DBAPIError, PostgresError):
                     return await connection.run_sync(migrate, alone)
@@ -109,11 +109,11 @@ def main() -> None:
         settings = load_settings()
         configure_logs(style=settings.log_format, level=settings.log_level)
         engine = configure_database(settings).get_engine()
-    with patient(engine) as asked:
+    with without_timeouts(engine) as connect_options:
         try:
             asyncio.run(migrate_online(engine))
-        except (DBAPIError, *LOST, engine.dialect.loaded_dbapi.Error) as error:
-            raise failure(error, asked, steps.running) from error
+        except (DBAPIError, *CONNECTION_ERRORS, engine.dialect.loaded_dbapi.Error) as error:
+            raise command_error(error, connect_options, steps.running) from error
 
 
 def offline() -> None:

@@ -18,10 +18,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises: SystemExit, with a line for each setting that is wrong.
     """
     # Imported late: the command line evaluates whatever this package holds at import time.
-    from app.database.signals import end_in_order
+    from app.database.signals import install_exit_handlers
     from app.environment import forget_dotenv
 
-    end_in_order()
+    install_exit_handlers()
     forget_dotenv()
     from app.application import create_app as build
     from app.settings import SettingsError

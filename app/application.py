@@ -19,21 +19,21 @@ from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive,
 from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.cli.database import upgrade
-from app.cli.plugin import Commands
+from app.cli.plugin import CommandLinePlugin
 from app.database.engine import configure_database, database_url, time_limit
-from app.database.pool import Pool, trimmed
+from app.database.pool import Pool, trimming
 from app.database.postgres import installed
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
-from app.http.exception_handlers import answer
-from app.http.middleware import serve
+from app.http.exception_handlers import handle_exception
+from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.logs import configure_logs
 from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
 from app.operations.metrics import Metrics, read_gauges, show_metrics
-from app.operations.server import Serving
+from app.operations.server import ServerPlugin
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
@@ -53,9 +53,9 @@ BODY_LIMIT = 64 * 1024
 
 
 class UserService(Litestar):
-    """Litestar behind the edge."""
+    """Litestar behind the middleware."""
 
-    serve: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
+    handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
         """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
@@ -65,7 +65,7 @@ class UserService(Litestar):
         }
 
     def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
-        """Have OPTIONS name HEAD, too, which the edge answers."""
+        """Have OPTIONS name HEAD, too, which the middleware answers."""
         super().register(value)
         for route in self.routes:
             if isinstance(route, HTTPRoute) and "GET" in route.methods:
@@ -73,7 +73,7 @@ class UserService(Litestar):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:
-            await self.serve(super().__call__, scope, receive, send)
+            await self.handle_request(super().__call__, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -94,7 +94,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
         route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
-        plugins=[SQLAlchemyPlugin(_plugged(config)), _serving(settings, config, readiness), Commands(config, RECORDS)],
+        plugins=[
+            SQLAlchemyPlugin(_plugged(config)),
+            _server_plugin(settings, config, readiness),
+            CommandLinePlugin(config, RECORDS),
+        ],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
@@ -105,21 +109,21 @@ def create_app(settings: Settings | None = None) -> Litestar:
         dto=JsonBody,
         return_dto=None,
         type_decoders=[(is_id, decode_id)],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: handle_exception},
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=describe_api(*RESOURCES, HealthController),
-        lifespan=[lambda _: trimmed(config.get_engine(), keep=settings.db_pool_size), metrics.share],
-        on_startup=[settle_garbage],
+        lifespan=[lambda _: trimming(config.get_engine(), keep=settings.db_pool_size), metrics.lifespan],
+        on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     local, log = settings.access == "local", settings.log_requests
-    app.serve = partial(serve, local=local, log=log, limit=limit, observe=metrics.observe)
+    app.handle_request = partial(handle_request, local=local, log=log, limit=limit, observe=metrics.observe)
     return app
 
 
-def settle_garbage() -> None:
+def freeze_garbage_collector() -> None:
     """Leave what start-up made out of later collections: a full one stops every request for about 90 ms."""
     gc.collect()
     gc.freeze()
@@ -137,18 +141,18 @@ def _plugged(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
         engine_instance=config.get_engine(),
         session_config=config.session_config,
         alembic_config=config.alembic_config,
-        # It sorts errors by their text and can call an outage a conflict; `errors` sorts by SQLSTATE.
+        # It sorts errors by their text and can call an outage a conflict; `database.errors` sorts by SQLSTATE.
         set_default_exception_handler=False,
     )
 
 
-def _serving(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> Serving:
+def _server_plugin(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> ServerPlugin:
     embedded = settings.database_url is None and installed()
-    return Serving(
+    return ServerPlugin(
         access=settings.access,
         embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
         migrate=partial(upgrade, config),
         drain=readiness.drain,
-        budget=partial(log_connection_budget, settings),
+        log_budget=partial(log_connection_budget, settings),
         drain_seconds=settings.drain_seconds,
     )

@@ -12,9 +12,9 @@ from sqlalchemy import URL
 from app.database_parameters import IGNORED, judged, known, session, statement_caches, tls
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
-_PASSED_ON = ("target_session_attrs", "passfile", "krbsrvname", "gsslib")
+_PASSED_THROUGH = ("target_session_attrs", "passfile", "krbsrvname", "gsslib")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|/.*|[^\s:\[\]/@]*)(?::(?P<port>\d*))?", re.ASCII)
-_FORM = "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
+_EXPECTED_FORM = "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
 
 
 class DatabaseUrl(Struct, frozen=True, kw_only=True):
@@ -51,13 +51,13 @@ def _split(text: str) -> tuple[dict[str, str], dict[str, str]]:
     """What stands before the question mark, and what behind it. Raises: ValueError."""
     scheme, separator, rest = text.partition("://")
     if not separator:
-        raise ValueError(_FORM)
+        raise ValueError(_EXPECTED_FORM)
     if scheme not in _SCHEMES:
         raise ValueError(f"must begin with {', '.join(scheme + '://' for scheme in _SCHEMES)}")
     rest, _, query = rest.partition("?")
     authority, _, path = rest.partition("/")
     if "@" in path or ("@" not in authority and "@" in query.partition("=")[0]):
-        raise ValueError(f"{_FORM}, where a password has %2F for / and %3F for ?")
+        raise ValueError(f"{_EXPECTED_FORM}, where a password has %2F for / and %3F for ?")
     login, _, hosts = authority.rpartition("@")
     user, _, password = login.partition(":")
     place = {"user": user, "password": password, "dbname": path}
@@ -69,7 +69,7 @@ def _pairs(query: str) -> dict[str, str]:
     for pair in query.split("&") if query else ():
         name, equals, value = (_decoded(part) for part in pair.partition("="))
         if not name or not equals:
-            raise ValueError(f"{_FORM}?name=value&name=value")
+            raise ValueError(f"{_EXPECTED_FORM}?name=value&name=value")
         if name in found and name != "host":
             raise ValueError(f"names {name} twice")
         found[name] = f"{found[name]},{value}" if name in found else value
@@ -82,7 +82,7 @@ def _decoded(text: str) -> str:
     except UnicodeDecodeError:
         decoded = "\0"
     if "\0" in decoded:
-        raise ValueError(f"{_FORM}, with text in UTF-8")
+        raise ValueError(f"{_EXPECTED_FORM}, with text in UTF-8")
     return decoded
 
 
@@ -91,7 +91,7 @@ def _located(given: dict[str, str]) -> tuple[URL, dict[str, Any]]:
     found = [_HOST.fullmatch(host) for host in given["host"].split(",")]
     hosts = [_decoded(host["name"].strip("[]")) for host in found if host]
     if len(hosts) < len(found) or (len(hosts) > 1 and not all(hosts)):
-        raise ValueError(_FORM)
+        raise ValueError(_EXPECTED_FORM)
     ports = given.get("port", "").split(",")
     if len(ports) not in (1, len(hosts)):
         raise ValueError(f"names {len(ports)} ports for {len(hosts)} hosts")
@@ -102,7 +102,7 @@ def _located(given: dict[str, str]) -> tuple[URL, dict[str, Any]]:
         username=given.get("user"),
         password=given.get("password"),
         database=given.get("dbname"),
-        query={name: given[name] for name in _PASSED_ON if name in given},
+        query={name: given[name] for name in _PASSED_THROUGH if name in given},
     )
     if len(hosts) > 1:
         return url, {"host": hosts, "port": [number or 5432 for number in numbers]}

@@ -1,4 +1,4 @@
-"""Problems: what can go wrong in a request, named; `errors` turns each into an RFC 9457 answer."""
+"""Problems: what can go wrong in a request, named; `problem_details` turns each into an RFC 9457 answer."""
 
 from __future__ import annotations
 

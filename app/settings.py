@@ -78,22 +78,22 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
         raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    found = {**from_file, **(os.environ if environment is None else environment)}
-    names = {name: alias for alias, name in _ALIASES.items() if found.get(alias) and not found.get(name)}
+    variables = {**from_file, **(os.environ if environment is None else environment)}
+    names = {name: alias for alias, name in _ALIASES.items() if variables.get(alias) and not variables.get(name)}
 
     values: dict[str, Any] = {}
-    wrong: list[str] = []
+    errors: list[str] = []
     for field in msgspec.structs.fields(Settings):
         name = names.get(field.name.upper(), field.name.upper())
-        text = (found.get(name) or "").strip()
+        text = (variables.get(name) or "").strip()
         if not text:
             continue
         try:
             values[field.name] = _read(field.type, text)
         except ValueError as error:
-            wrong.append(f"{name} {error}")
-    if wrong:
-        raise SettingsError("\n".join(wrong))
+            errors.append(f"{name} {error}")
+    if errors:
+        raise SettingsError("\n".join(errors))
     return Settings(**values)
 
 

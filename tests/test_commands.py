@@ -14,7 +14,7 @@ from anyio import to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.cli.command import Work
+from app.cli.command import CommandRunner
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.passwords import Passwords
@@ -182,6 +182,6 @@ def test_a_defect_is_not_told_plainly(database: DatabaseUrl) -> None:
         raise AttributeError("fetch")
 
     with pytest.raises(AttributeError) as caught:
-        Work(configure_database(Settings(database_url=database))).run(fail)
+        CommandRunner(configure_database(Settings(database_url=database))).run(fail)
 
     assert caught.value.__cause__ is None

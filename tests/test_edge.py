@@ -1,4 +1,4 @@
-"""Edge: whatever leaves the framework is a problem with its request id all the same, counted and logged."""
+"""Middleware: whatever leaves the framework is a problem with its request id all the same, counted and logged."""
 
 from __future__ import annotations
 

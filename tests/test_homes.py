@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 import pytest
 
 from app.database import embedded, homes, postgres
-from app.database.homes import ServerError, settle
+from app.database.homes import ServerError, prepare_home
 from tests.commands import LITESTAR, ROOT
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
@@ -80,7 +80,7 @@ def test_a_database_that_nobody_can_reach_any_more_is_refused(closed: Path) -> N
     (closed / "home/users").touch()
 
     with pytest.raises(ServerError, match="cannot reach"):
-        settle(closed / "home")
+        prepare_home(closed / "home")
 
     assert (mode(closed), (closed / "home").owner()) == (0o700, "root")
 
@@ -111,7 +111,7 @@ def test_an_ordinary_user_keeps_the_database_where_it_is_said(folder: Path) -> N
     os.seteuid(1234)
     try:
         (folder / "closed").mkdir(mode=0o700)
-        home = settle(folder / "closed/.postgres")
+        home = prepare_home(folder / "closed/.postgres")
     finally:
         os.seteuid(0)
         os.setegid(0)

@@ -20,7 +20,7 @@ from app.repository.cursors import decode_cursor, encode_cursor, key_type
 from app.repository.filters import exactly
 from app.repository.schemas import Item, ListQuery
 from app.resources.users.model import User
-from app.validation.batch import sift
+from app.validation.batch import partition_rows
 from app.validation.validator import check
 
 
@@ -74,7 +74,7 @@ for _ in range(900):
 )
 def test_what_is_wrong_is_said_in_words_for_one_and_for_many(field: str, value: Any, detail: str) -> None:
     assert check(Given, {field: value}) == (None, {field: detail})
-    assert sift(Given, [{}, {field: value}])[1] == {1: {field: detail}}
+    assert partition_rows(Given, [{}, {field: value}])[1] == {1: {field: detail}}
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ _is_formula = re.compile(r"'*[=+\-@\t\r\n]").match
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 
 
-def encoder(style: Format, names: Sequence[str], *, for_spreadsheet: bool = False) -> tuple[bytes, Encode]:
+def encoder(file_format: Format, names: Sequence[str], *, for_spreadsheet: bool = False) -> tuple[bytes, Encode]:
     """What a file of these columns begins with, and how rows are written."""
     if for_spreadsheet:
         return codecs.BOM_UTF8 + _write_for_spreadsheet([names]), _write_for_spreadsheet
-    if style == "csv":
+    if file_format == "csv":
         return write_csv([names]), write_csv
     encode = msgspec.json.Encoder().encode
     return b"", lambda rows: b"".join(encode(dict(zip(names, row, strict=True))) + b"\n" for row in rows)
@@ -61,7 +61,7 @@ def _csv(rows: Iterable[Sequence[Any]], quoting: Literal[0, 1], ending: str = "\
     return text.getvalue()
 
 
-def as_reason(wrong: Mapping[str, str]) -> str:
+def to_reason(errors: Mapping[str, str]) -> str:
     """What is wrong with a record, in one line, without any of its values."""
-    told = "; ".join(f"{name}: {detail}" if name else detail for name, detail in wrong.items())
-    return "".join(character if character.isprintable() else "?" for character in told)[:500]
+    reasons = "; ".join(f"{name}: {detail}" if name else detail for name, detail in errors.items())
+    return "".join(character if character.isprintable() else "?" for character in reasons)[:500]

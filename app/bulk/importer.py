@@ -1,4 +1,4 @@
-"""Imports: a stream of records into a table, in batches, with an account of what became of each."""
+"""Importer: a stream of records into a table, in batches, with an account of what became of each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import msgspec
 from asyncpg import UniqueViolationError
 from msgspec import Struct
 
-from app.bulk.formats import as_reason
-from app.bulk.records import Broken, RecordsError
+from app.bulk.formats import to_reason
+from app.bulk.records import RecordsError, Unparsable
 from app.bulk.staging import OnConflict, Staging
-from app.validation.batch import sift
+from app.validation.batch import partition_rows
 
 BATCH = 10_000
 """Rows that are read, checked and sent together."""
@@ -44,7 +44,7 @@ class Outcome(Struct):
     rejected: int = 0
 
 
-class Conflict(Exception):
+class ImportConflict(Exception):
     """An address is taken, and that was to be a failure: nothing was imported."""
 
     def __init__(self, line: int | None = None, first: int | None = None, count: int = 1) -> None:
@@ -69,8 +69,8 @@ class Batch(Struct):
 def batches(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[Batch]:
     """Check records in batches. Raises: RecordsError."""
     is_first = True
-    for gathered in _gathered(records, target):
-        batch = _check(gathered, target)
+    for pending in _gathered(records, target):
+        batch = _check(pending, target)
         if is_first and (reason := target.suspect([row for _, row in batch.rows])):
             raise RecordsError(reason)
         is_first = False
@@ -78,27 +78,27 @@ def batches(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[Batc
 
 
 def _gathered(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[list[tuple[int, Any]]]:
-    gathered: list[tuple[int, Any]] = []
-    weight = 0
+    pending: list[tuple[int, Any]] = []
+    cost = 0
     for record in records:
-        gathered.append(record)
-        weight += 100 if target.is_slow(record[1]) else 1
-        if weight >= BATCH:
-            yield gathered
-            gathered, weight = [], 0
-    if gathered:
-        yield gathered
+        pending.append(record)
+        cost += 100 if target.is_slow(record[1]) else 1
+        if cost >= BATCH:
+            yield pending
+            pending, cost = [], 0
+    if pending:
+        yield pending
 
 
-def _check(gathered: Sequence[tuple[int, Any]], target: Target) -> Batch:
-    reasons = {line: given.reason for line, given in gathered if type(given) is Broken}
-    whole = [(line, given) for line, given in gathered if line not in reasons] if reasons else gathered
-    made, wrong = sift(target.kind, [given for _, given in whole])
-    reasons |= {whole[place][0]: as_reason(fields) for place, fields in wrong.items()}
-    rows = [(line, row) for (line, _), row in zip(whole, made, strict=True) if row is not None]
+def _check(pending: Sequence[tuple[int, Any]], target: Target) -> Batch:
+    reasons = {line: given.reason for line, given in pending if type(given) is Unparsable}
+    parsed = [(line, given) for line, given in pending if line not in reasons] if reasons else pending
+    structs, errors = partition_rows(target.kind, [given for _, given in parsed])
+    reasons |= {parsed[place][0]: to_reason(fields) for place, fields in errors.items()}
+    rows = [(line, row) for (line, _), row in zip(parsed, structs, strict=True) if row is not None]
     if broken := {line: reason for line, row in rows if (reason := target.rule(row))}:
         rows, reasons = [(line, row) for line, row in rows if line not in broken], reasons | broken
-    rejects = [Reject(line, reasons[line], given) for line, given in gathered if line in reasons] if reasons else []
+    rejects = [Reject(line, reasons[line], given) for line, given in pending if line in reasons] if reasons else []
     return Batch(rows, rejects)
 
 
@@ -123,22 +123,22 @@ class Import:
         }
         return [note for note, is_so in told.items() if is_so]
 
-    async def run(self, source: Iterator[Batch], report: Callable[[Batch], None]) -> Outcome:
-        """Take everything in. `report` is called after each batch. Raises: Conflict."""
+    async def run(self, source: Iterator[Batch], on_batch: Callable[[Batch], None]) -> Outcome:
+        """Take everything in. `on_batch` is called after each batch. Raises: ImportConflict."""
         if self._dry_run or self._on_conflict == "fail":
             async with self._staging.transaction():
-                async for batch in _ahead(source):
+                async for batch in _prefetched(source):
                     await self._stage(batch)
-                    report(batch)
+                    on_batch(batch)
                 await self._finish()
         else:
-            async for batch in _ahead(source):
+            async for batch in _prefetched(source):
                 async with self._staging.transaction():
                     staged = await self._stage(batch)
                     inserted, updated = await self._staging.merge(self._on_conflict)
                 # Told only once it is stored.
-                self._settle(staged, inserted, updated)
-                report(batch)
+                self._count(staged, inserted, updated)
+                on_batch(batch)
         return self.outcome
 
     async def _finish(self) -> None:
@@ -150,19 +150,19 @@ class Import:
                 await self._staging.insert()
             except UniqueViolationError:
                 count, line, first = await self._staging.conflicts()
-                raise Conflict(line, first, count) from None
+                raise ImportConflict(line, first, count) from None
         elif conflicts and self._on_conflict == "fail":
-            raise Conflict(line, first, conflicts)
-        self._settle(staged, staged - conflicts, conflicts if self._on_conflict == "update" else 0)
+            raise ImportConflict(line, first, conflicts)
+        self._count(staged, staged - conflicts, conflicts if self._on_conflict == "update" else 0)
 
-    def _settle(self, staged: int, inserted: int, updated: int) -> None:
+    def _count(self, staged: int, inserted: int, updated: int) -> None:
         self.outcome.inserted += inserted
         self.outcome.updated += updated
         self.outcome.skipped += staged - inserted - updated
 
     async def _stage(self, batch: Batch) -> int:
         """Stage the good rows; how many."""
-        rows = await self._completed(batch.rows)
+        rows = await self._complete(batch.rows)
         self.outcome.read += len(batch.rows) + len(batch.rejects)
         self.outcome.rejected += len(batch.rejects)
         self.outcome.skipped += len(batch.rows) - len(rows)
@@ -173,7 +173,7 @@ class Import:
         await self._staging.add(staged)
         return len(rows)
 
-    async def _completed(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    async def _complete(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
         """Complete slow rows, all at once, but none whose key is taken: a second run is not to hash again."""
         complete = self._target.complete
         if complete is None or self._dry_run or not any(self._target.is_slow(row) for _, row in rows):
@@ -181,19 +181,19 @@ class Import:
         keys = [getattr(row, self._staging.key) for _, row in rows]
         if self._on_conflict != "update" and (taken := await self._staging.taken(keys)):
             if self._on_conflict == "fail":
-                raise Conflict(rows[min(taken)][0])
+                raise ImportConflict(rows[min(taken)][0])
             rows = [row for place, row in enumerate(rows) if place not in taken]
-        made = await asyncio.gather(*(complete(row) if self._target.is_slow(row) else _same(row) for _, row in rows))
-        return [(line, row) for (line, _), row in zip(rows, made, strict=True)]
+        structs = await asyncio.gather(*(complete(row) if self._target.is_slow(row) else _same(row) for _, row in rows))
+        return [(line, row) for (line, _), row in zip(rows, structs, strict=True)]
 
 
 async def _same(row: msgspec.Struct) -> msgspec.Struct:
     return row
 
 
-async def _ahead(source: Iterator[Batch]) -> Any:
+async def _prefetched(source: Iterator[Batch]) -> Any:
     """Read and check the next batch in a thread while PostgreSQL works on this one."""
-    coming = asyncio.create_task(asyncio.to_thread(next, source, None))
-    while (batch := await coming) is not None:
-        coming = asyncio.create_task(asyncio.to_thread(next, source, None))
+    upcoming = asyncio.create_task(asyncio.to_thread(next, source, None))
+    while (batch := await upcoming) is not None:
+        upcoming = asyncio.create_task(asyncio.to_thread(next, source, None))
         yield batch

@@ -34,11 +34,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from app.database.errors import Rule, fields_of, root_of, rule_of, violation_of
+from app.database.errors import Rule, fields_of, root_cause, rule_of, violation_of
 from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.columns import may_be_null, values_of
-from app.validation.validator import as_pointers
+from app.validation.validator import to_field_errors
 
 
 async def insert_rows(
@@ -67,7 +67,7 @@ async def insert_rows(
         statement = _insert_from_json(table, rows[0].__struct_fields__)
         await session.execute(statement, {"given": msgspec.json.encode(rows).decode()})
     except IntegrityError as error:
-        cause = root_of(error)
+        cause = root_cause(error)
         if not isinstance(cause, PostgresError) or (rule := rule_of(cause)) is None:
             raise
         # Nothing more can be said in a transaction that has failed.
@@ -84,7 +84,7 @@ def _check(table: Any, rows: Sequence[msgspec.Struct]) -> None:
     if any(isinstance(table.c[name].type, Integer | Numeric | ARRAY) for name in rows[0].__struct_fields__):
         errors: list[FieldError] = []
         for place, row in enumerate(rows):
-            errors += as_pointers(values_of(table, row)[1], f"/{place}")
+            errors += to_field_errors(values_of(table, row)[1], f"/{place}")
         if errors:
             raise Invalid(errors)
 

@@ -24,7 +24,7 @@ class RecordsError(ValueError):
     """Why nothing more of a file can be read."""
 
 
-class Broken(msgspec.Struct, frozen=True):
+class Unparsable(msgspec.Struct, frozen=True):
     """A record that cannot be parsed."""
 
     reason: str
@@ -118,7 +118,7 @@ class Records:
             elif row:
                 if not skipped:
                     self._refuse_misread(row, number, reader.line_num, len(named))
-                yield number, Broken(f"has {len(row)} fields, the header has {len(named)}", row[skipped:])
+                yield number, Unparsable(f"has {len(row)} fields, the header has {len(named)}", row[skipped:])
 
     def _refuse_misread(self, row: Sequence[str], number: int, last: int, expected: int) -> None:
         """Raises: RecordsError, where a quote may have ended too early, or where another separator is used."""
@@ -150,7 +150,7 @@ def _decode_loosely(text: str) -> Any:
     try:
         given = decode_json(text.encode())
     except Malformed:
-        return Broken("not valid JSON", [text.strip()])
+        return Unparsable("not valid JSON", [text.strip()])
     if isinstance(given, dict) and given.keys() >= set(REJECTED):
         return {name: value for name, value in given.items() if name not in REJECTED}
     return given

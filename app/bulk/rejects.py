@@ -11,7 +11,7 @@ import msgspec
 
 from app.bulk.formats import REJECTED, write_csv
 from app.bulk.importer import Reject
-from app.bulk.records import Broken
+from app.bulk.records import Unparsable
 
 
 def as_csv(rejects: Sequence[Reject], names: Sequence[str]) -> bytes:
@@ -19,7 +19,7 @@ def as_csv(rejects: Sequence[Reject], names: Sequence[str]) -> bytes:
 
 
 def _cells(given: Any, names: Sequence[str]) -> Sequence[str]:
-    return given.cells if isinstance(given, Broken) else [given.get(name, "") for name in names]
+    return given.cells if isinstance(given, Unparsable) else [given.get(name, "") for name in names]
 
 
 def as_json_lines(rejects: Sequence[Reject]) -> bytes:
@@ -36,7 +36,7 @@ def as_json_lines(rejects: Sequence[Reject]) -> bytes:
 
 def _fields(given: Any) -> dict[str, Any]:
     """What cannot be an object stands in `record`."""
-    if isinstance(given, Broken):
+    if isinstance(given, Unparsable):
         return {"record": given.cells[0]}
     if isinstance(given, msgspec.Struct):
         return {name: value for name, value in msgspec.structs.asdict(given).items() if value is not None}

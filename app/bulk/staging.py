@@ -16,7 +16,7 @@ from app.database.model import Model
 
 OnConflict = Literal["fail", "skip", "update"]
 
-PATIENCE = 86_400.0
+STAGING_TIMEOUT = 86_400.0
 """Seconds that one statement on staged rows may take: there may be millions."""
 UNLIMITED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 
@@ -99,7 +99,7 @@ class Staging:
     async def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Stage rows: each the number of its line, then its columns."""
         await self._driver.copy_records_to_table(
-            "staged", records=rows, columns=["line", *self._columns], timeout=PATIENCE
+            "staged", records=rows, columns=["line", *self._columns], timeout=STAGING_TIMEOUT
         )
 
     async def conflicts(self) -> tuple[int, int | None, int | None]:
@@ -111,7 +111,7 @@ class Staging:
     async def insert(self) -> None:
         """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
         async with self._driver.transaction():
-            await self._driver.execute(_INSERT.format(**self._names), timeout=PATIENCE)
+            await self._driver.execute(_INSERT.format(**self._names), timeout=STAGING_TIMEOUT)
 
     async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
         """Insert the staged rows that are new; skip or update the others. How many were inserted and updated."""
@@ -124,7 +124,7 @@ class Staging:
         return frozenset(record[0] - 1 for record in found)
 
     async def _record(self, statement: str) -> tuple[Any, ...]:
-        record = await self._driver.fetchrow(statement.format(**self._names), timeout=PATIENCE)
+        record = await self._driver.fetchrow(statement.format(**self._names), timeout=STAGING_TIMEOUT)
         assert record is not None  # noqa: S101  # an aggregate always gives a row
         return tuple(record)
 

@@ -1,4 +1,4 @@
-"""Work: what a command does with the database, and how it tells a person or a script."""
+"""Command: what a command does with the database, and how it tells a person or a script."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from asyncpg import UndefinedFunctionError, UndefinedTableError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database.errors import RAISED_BELOW, root_of
+from app.database.errors import DRIVER_ERRORS, root_cause
 from app.http.exception_handlers import to_problem
 from app.problems import Problem
 
 T = TypeVar("T")
 
-_FAILURES = (Problem, RepositoryError, SQLAlchemyError, *RAISED_BELOW)
+_EXPECTED_ERRORS = (Problem, RepositoryError, SQLAlchemyError, *DRIVER_ERRORS)
 """What may go wrong in a command; some of these are defects all the same."""
 
 
-class Failure(Exception):
+class CommandFailure(Exception):
     """What a person is told instead of a trace, and the exit status."""
 
     def __init__(self, message: str, *, status: int = 1) -> None:
@@ -37,12 +37,12 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Failure as failure:
+        except CommandFailure as failure:
             click.echo(f"Error: {failure}", err=True)
             ctx.exit(failure.status)
 
 
-class Work:
+class CommandRunner:
     """Runs one command's work in an event loop of its own, and disposes of the engine."""
 
     def __init__(self, config: SQLAlchemyAsyncConfig) -> None:
@@ -52,10 +52,10 @@ class Work:
         """Raises: Failure, with `status`."""
         try:
             return asyncio.run(self._run(job))
-        except _FAILURES as error:
-            if (told := in_a_line(error)) is None:
+        except _EXPECTED_ERRORS as error:
+            if (line := to_line(error)) is None:
                 raise
-            raise Failure(told, status=status) from error
+            raise CommandFailure(line, status=status) from error
 
     def change(self, job: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run a unit of work, and commit it. Raises: Failure."""
@@ -74,9 +74,9 @@ class Work:
             await engine.dispose()
 
 
-def in_a_line(error: Exception) -> str | None:
+def to_line(error: Exception) -> str | None:
     """What a person is told of an error; None of a defect, which stays as it is, trace and all."""
-    if isinstance(root_of(error), UndefinedTableError | UndefinedFunctionError):
+    if isinstance(root_cause(error), UndefinedTableError | UndefinedFunctionError):
         return "The tables are not there yet: run `litestar database upgrade --no-prompt`"
     problem = to_problem(error)
     if isinstance(error, BrokenPipeError) or problem.status == Problem.status:

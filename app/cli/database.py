@@ -14,7 +14,7 @@ from rich import get_console
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
     """Raises: SystemExit, with the line to be shown."""
     console = get_console()
     # The rules that are drawn between the lines of a terminal would stand between lines of JSON elsewhere.
@@ -27,7 +27,7 @@ def plainly() -> Iterator[None]:
         console.quiet = False
 
 
-@plainly()
+@plain_errors()
 def upgrade(config: SQLAlchemyAsyncConfig) -> None:
     """Bring the schema up to date. Raises: SystemExit."""
     AlembicCommands(config).upgrade("head")
@@ -36,4 +36,4 @@ def upgrade(config: SQLAlchemyAsyncConfig) -> None:
 # A process has but one such group, whatever applications it makes.
 for _command in database_group.commands.values():
     if _command.callback is not None:
-        _command.callback = plainly()(_command.callback)
+        _command.callback = plain_errors()(_command.callback)

@@ -16,28 +16,30 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.bulk.dataset import Dataset
 from app.bulk.formats import Format, encoder
 from app.bulk.staging import UNLIMITED, driver_of
-from app.cli.command import Command, Failure, Work
+from app.cli.command import Command, CommandFailure, CommandRunner
 
 FORMAT = click.Option(
-    ["--format", "style"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
+    ["--format", "file_format"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
 )
 FOR_SPREADSHEET = click.Option(
     ["--for-spreadsheet"],
     is_flag=True,
     help="CSV with a mark, CRLF and a ' before what would be a formula; for the way back, too.",
 )
-_FETCH = 2_000
+_FETCH_SIZE = 2_000
 """Rows that are in memory at a time."""
 
 
-def export_command(work: Work, resource: Dataset) -> click.Command:
-    def export(file: str, style: Format | None, for_spreadsheet: bool, with_hashes: bool = False) -> None:
+def export_command(runner: CommandRunner, resource: Dataset) -> click.Command:
+    def export(file: str, file_format: Format | None, for_spreadsheet: bool, with_hashes: bool = False) -> None:
         columns = resource.exported + (resource.secret if with_hashes else ())
-        chosen = style or style_of(file)
-        check_spreadsheet(chosen, for_spreadsheet)
-        with nullcontext(sys.stdout.buffer) if file == "-" else created(file) as out:
-            work.run(
-                lambda engine: _export(engine, resource.name, columns, chosen, out, for_spreadsheet=for_spreadsheet)
+        file_format = file_format or format_of(file)
+        check_spreadsheet(file_format, for_spreadsheet)
+        with nullcontext(sys.stdout.buffer) if file == "-" else atomic_file(file) as out:
+            runner.run(
+                lambda engine: _export(
+                    engine, resource.name, columns, file_format, out, for_spreadsheet=for_spreadsheet
+                )
             )
 
     flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
@@ -58,28 +60,28 @@ async def _export(
     engine: AsyncEngine,
     table: str,
     columns: tuple[str, ...],
-    style: Format,
+    file_format: Format,
     out: BinaryIO,
     *,
     for_spreadsheet: bool = False,
 ) -> None:
     """Write every row as of one moment, with a cursor of the server."""
-    beginning, encode = encoder(style, columns, for_spreadsheet=for_spreadsheet)
-    out.write(beginning)
+    head, encode = encoder(file_format, columns, for_spreadsheet=for_spreadsheet)
+    out.write(head)
     async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
         await driver.execute(UNLIMITED)  # Whoever reads the pipe may take his time.
         cursor = await driver.cursor(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608  # our own names
-        while rows := await cursor.fetch(_FETCH):
+        while rows := await cursor.fetch(_FETCH_SIZE):
             out.write(encode(rows))
     out.flush()
 
 
-def check_spreadsheet(style: Format, for_spreadsheet: bool) -> None:
-    if for_spreadsheet and style != "csv":
+def check_spreadsheet(file_format: Format, for_spreadsheet: bool) -> None:
+    if for_spreadsheet and file_format != "csv":
         raise click.UsageError("--for-spreadsheet is for CSV")
 
 
-def style_of(file: str) -> Format:
+def format_of(file: str) -> Format:
     match Path(file).suffix.lower():
         case ".csv":
             return "csv"
@@ -89,7 +91,7 @@ def style_of(file: str) -> Format:
 
 
 @contextmanager
-def created(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Iterator[BinaryIO]:
     """A file that nobody else may read. It takes the place of another only at the end, and if nothing was raised.
 
     Raises: Failure, with `status`.
@@ -99,14 +101,14 @@ def created(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Ite
             with open(file, "wb") as out:  # a pipe or a device, which has nothing to lose
                 yield out
         else:
-            with _replacing(Path(file).resolve(), keep_unfinished) as out:
+            with _atomic_replacement(Path(file).resolve(), keep_unfinished) as out:
                 yield out
     except OSError as error:
-        raise Failure(f"{file}: {error.strerror}", status=status) from None
+        raise CommandFailure(f"{file}: {error.strerror}", status=status) from None
 
 
 @contextmanager
-def _replacing(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
+def _atomic_replacement(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
     handle, unfinished = mkstemp(prefix=".unfinished-", dir=target.parent)
     is_whole = keep_unfinished
     try:

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.dataset import Dataset
 from app.bulk.formats import Format
-from app.bulk.importer import Batch, Conflict, Import, Outcome, batches
+from app.bulk.importer import Batch, Import, ImportConflict, Outcome, batches
 from app.bulk.records import Records, RecordsError
 from app.bulk.staging import OnConflict, Staging, driver_of
-from app.cli.command import Command, Failure, Work
-from app.cli.exporting import FOR_SPREADSHEET, FORMAT, check_spreadsheet, created, style_of
-from app.cli.output import tell
+from app.cli.command import Command, CommandFailure, CommandRunner
+from app.cli.exporting import FOR_SPREADSHEET, FORMAT, atomic_file, check_spreadsheet, format_of
+from app.cli.output import print_json
 from app.cli.progress import Rejects, progress
 from app.passwords import Passwords
 
@@ -30,15 +30,17 @@ SOME_REJECTED, FAILED, INTERRUPTED = 1, 2, 130
 _CHOICES = ["fail", "skip", "update"]
 
 
-def import_command(work: Work, resource: Dataset) -> click.Command:
-    def import_(file: str, style: Format | None, rejects: str | None, force: bool, json: bool, **how: Any) -> None:
-        style = style or style_of(file)
-        check_spreadsheet(style, how["for_spreadsheet"])
-        with _opened(file) as source, _rejects(rejects, source, style, force=force) as refused:
-            running = _Running(resource, source, style, refused, **how)
+def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
+    def import_(
+        file: str, file_format: Format | None, rejects: str | None, force: bool, json: bool, **options: Any
+    ) -> None:
+        file_format = file_format or format_of(file)
+        check_spreadsheet(file_format, options["for_spreadsheet"])
+        with _opened(file) as source, _rejects(rejects, source, file_format, force=force) as reject_log:
+            running = _Running(resource, source, file_format, reject_log, **options)
             try:
-                work.run(running.run, status=FAILED)
-            except Failure as failure:
+                runner.run(running.run, status=FAILED)
+            except CommandFailure as failure:
                 running.error = str(failure)
                 raise
             except KeyboardInterrupt:
@@ -89,7 +91,7 @@ class _Running:
         self,
         resource: Dataset,
         source: BinaryIO,
-        style: Format,
+        file_format: Format,
         rejects: Rejects,
         *,
         on_conflict: OnConflict,
@@ -99,7 +101,7 @@ class _Running:
     ) -> None:
         self._resource = resource
         self._source = source
-        self._style = style
+        self._style = file_format
         self._rejects = rejects
         self._on_conflict = on_conflict
         self._dry_run = dry_run
@@ -124,13 +126,13 @@ class _Running:
                     self._rejects.names = records.names
                     records.check()
 
-                    def report(batch: Batch) -> None:
+                    def on_batch(batch: Batch) -> None:
                         self._rejects.add(batch.rejects)
                         show(importing.outcome)
 
-                    await importing.run(batches(records, target), report)
-        except (RecordsError, Conflict) as error:
-            raise Failure(str(error), status=FAILED) from None
+                    await importing.run(batches(records, target), on_batch)
+        except (RecordsError, ImportConflict) as error:
+            raise CommandFailure(str(error), status=FAILED) from None
         finally:
             passwords.close()
 
@@ -138,7 +140,7 @@ class _Running:
         notes = [] if self.error else self._notes()
         if as_json:
             more = {"error": self.error, "notes": notes}
-            tell(msgspec.structs.asdict(self.outcome) | {name: told for name, told in more.items() if told})
+            print_json(msgspec.structs.asdict(self.outcome) | {name: told for name, told in more.items() if told})
             return
         counts = ", ".join(f"{getattr(self.outcome, name):,} {name}" for name in self.outcome.__struct_fields__)
         click.echo(counts + (" (dry run: nothing was changed)" if self._dry_run else ""))
@@ -147,14 +149,14 @@ class _Running:
 
 
 @contextmanager
-def _rejects(file: str | None, source: BinaryIO, style: Format, *, force: bool) -> Iterator[Rejects]:
+def _rejects(file: str | None, source: BinaryIO, file_format: Format, *, force: bool) -> Iterator[Rejects]:
     if file and _is_same(file, source):
-        raise Failure(f"{file}: is what is to be imported", status=FAILED)
+        raise CommandFailure(f"{file}: is what is to be imported", status=FAILED)
     if file and not force and not _reserved(file):
-        raise Failure(f"{file}: is there already; --force overwrites it", status=FAILED)
+        raise CommandFailure(f"{file}: is there already; --force overwrites it", status=FAILED)
     # An import that fails has its rejects too.
-    with created(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
-        rejects = Rejects(out, style)
+    with atomic_file(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
+        rejects = Rejects(out, file_format)
         try:
             yield rejects
         finally:
@@ -186,4 +188,4 @@ def _opened(file: str) -> BinaryIO:
     try:
         return open(file, "rb")
     except OSError as error:
-        raise Failure(f"{file}: {error.strerror}", status=FAILED) from None
+        raise CommandFailure(f"{file}: {error.strerror}", status=FAILED) from None

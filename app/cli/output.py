@@ -9,12 +9,12 @@ import click
 import msgspec
 
 
-def tell(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Print one line of JSON."""
     click.echo(msgspec.json.encode(value))
 
 
-def tell_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print columns as wide as what they hold."""
     lines = [tuple(names), *(tuple(printable(str(value)) for value in row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

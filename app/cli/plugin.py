@@ -1,4 +1,4 @@
-"""Commands: `litestar users ...` and its like, on the engine of the service."""
+"""Plugin: `litestar users ...` and its like, on the engine of the service."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from click import Group
 from litestar.plugins import CLIPlugin
 
 from app.bulk.dataset import Dataset
-from app.cli.command import Work
+from app.cli.command import CommandRunner
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
 from app.cli.recount import recount_command
-from app.cli.users import people_commands
+from app.cli.users import user_commands
 from app.resources.users.records import USERS
 
 
-class Commands(CLIPlugin):
+class CommandLinePlugin(CLIPlugin):
     __slots__ = ("_config", "_datasets")
 
     def __init__(self, config: SQLAlchemyAsyncConfig, datasets: Sequence[Dataset]) -> None:
@@ -26,11 +26,11 @@ class Commands(CLIPlugin):
         self._datasets = datasets
 
     def on_cli_init(self, cli: Group) -> None:
-        work = Work(self._config)
-        database_group.add_command(recount_command(work))
+        runner = CommandRunner(self._config)
+        database_group.add_command(recount_command(runner))
         for resource in self._datasets:
             group = Group(resource.name, help=f"Manage {resource.name}.")
-            others = people_commands(work) if resource is USERS else []
-            for command in (import_command(work, resource), export_command(work, resource), *others):
+            others = user_commands(runner) if resource is USERS else []
+            for command in (import_command(runner, resource), export_command(runner, resource), *others):
                 group.add_command(command)
             cli.add_command(group)

@@ -17,9 +17,9 @@ from app.bulk.formats import REJECTED, Format, write_csv
 from app.bulk.importer import Outcome, Reject
 from app.bulk.rejects import as_csv, as_json_lines
 
-SHOWN = 20
+PRINTED_REJECTS = 20
 """Rejects that are printed when they go to no file."""
-_EVERY = 2.0
+_LINE_INTERVAL = 2.0
 """Seconds between two lines."""
 
 
@@ -41,17 +41,17 @@ def progress(source: BinaryIO) -> Iterator[Callable[[Outcome], None]]:
 
 
 def _lines(source: BinaryIO, total: int | None) -> Callable[[Outcome], None]:
-    began = told = time.monotonic()
+    started_at = printed_at = time.monotonic()
 
-    def report(outcome: Outcome) -> None:
-        nonlocal told
+    def print_line(outcome: Outcome) -> None:
+        nonlocal printed_at
         now = time.monotonic()
-        if now - told >= _EVERY:
-            told = now
+        if now - printed_at >= _LINE_INTERVAL:
+            printed_at = now
             share = f" ({source.tell() / total:.0%})" if total else ""
-            click.echo(f"{outcome.read} records{share}, {outcome.read / (now - began):.0f} a second", err=True)
+            click.echo(f"{outcome.read} records{share}, {outcome.read / (now - started_at):.0f} a second", err=True)
 
-    return report
+    return print_line
 
 
 class Rejects:
@@ -68,7 +68,7 @@ class Rejects:
 
     def add(self, rejects: Sequence[Reject]) -> None:
         self._write(rejects)
-        for reject in rejects[: max(0, SHOWN - self._count)] if not self._file else ():
+        for reject in rejects[: max(0, PRINTED_REJECTS - self._count)] if not self._file else ():
             click.echo(f"line {reject.line}: {reject.reason}", err=True)
         self._count += len(rejects)
 
@@ -81,5 +81,5 @@ class Rejects:
 
     def close(self) -> None:
         self._write([])
-        if not self._file and self._count > SHOWN:
-            click.echo(f"... and {self._count - SHOWN} more; --rejects FILE keeps them all", err=True)
+        if not self._file and self._count > PRINTED_REJECTS:
+            click.echo(f"... and {self._count - PRINTED_REJECTS} more; --rejects FILE keeps them all", err=True)

@@ -1,4 +1,4 @@
-"""People: `litestar users create`, `list`, `set-password` and `delete`."""
+"""Users: `litestar users create`, `list`, `set-password` and `delete`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.command import Command, Failure, Work
-from app.cli.output import tell, tell_table
+from app.cli.command import Command, CommandFailure, CommandRunner
+from app.cli.output import print_json, print_table
 from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
@@ -23,7 +23,7 @@ PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the p
 WHO = click.argument("who", metavar="ID|EMAIL")
 
 
-def people_commands(work: Work) -> list[click.Command]:
+def user_commands(runner: CommandRunner) -> list[click.Command]:
     @click.command("create", cls=Command)
     @click.option("--name", prompt=True)
     @click.option("--email", prompt=True)
@@ -31,10 +31,10 @@ def people_commands(work: Work) -> list[click.Command]:
     @AS_JSON
     def create(name: str, email: str, password_stdin: bool, as_json: bool) -> None:
         """Create a user. Asks for the password twice, without an echo."""
-        data = checked(UserCreate, name=name, email=email, password=ask_password(password_stdin))
+        data = validated(UserCreate, name=name, email=email, password=ask_password(password_stdin))
         hashed = hasher.hash(data.password)
-        user = work.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
-        tell(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
+        user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
+        print_json(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
     @click.command("list", cls=Command)
     @click.option("--page", type=click.IntRange(1), default=1, show_default=True)
@@ -42,14 +42,14 @@ def people_commands(work: Work) -> list[click.Command]:
     @click.option("--sort", metavar="KEYS", help="As in name,-created_at.")
     @click.option("--q", metavar="TEXT", help="A part of the name or of the address.")
     @AS_JSON
-    def list_(as_json: bool, **given: Any) -> None:
+    def list_(as_json: bool, **options: Any) -> None:
         """List users, a page at a time."""
-        query = checked(UserQuery, **{name: value for name, value in given.items() if value is not None})
-        page = work.run(lambda engine: users.page(Reader(engine, limit=60), query))
+        query = validated(UserQuery, **{name: value for name, value in options.items() if value is not None})
+        page = runner.run(lambda engine: users.page(Reader(engine, limit=60), query))
         if as_json:
-            tell(page)
+            print_json(page)
             return
-        tell_table(("ID", "NAME", "EMAIL"), [(user.id, user.name, user.email) for user in page.items])
+        print_table(("ID", "NAME", "EMAIL"), [(user.id, user.name, user.email) for user in page.items])
         click.echo(f"{len(page.items)} of {page.total} users, page {page.page} of {page.pages}", err=True)
 
     @click.command("set-password", cls=Command)
@@ -57,9 +57,9 @@ def people_commands(work: Work) -> list[click.Command]:
     @PASSWORD_STDIN
     def set_password(who: str, password_stdin: bool) -> None:
         """Give a user another password. Asks for it twice, without an echo."""
-        password = checked(UserPassword, password=ask_password(password_stdin)).password
+        password = validated(UserPassword, password=ask_password(password_stdin)).password
         hashed = hasher.hash(password)
-        user_id = change_user(work, who, lambda users, user_id: users.set_password(user_id, hashed))
+        user_id = change_user(runner, who, lambda users, user_id: users.set_password(user_id, hashed))
         click.echo(f"Changed the password of user {user_id}.")
 
     @click.command("delete", cls=Command)
@@ -71,26 +71,26 @@ def people_commands(work: Work) -> list[click.Command]:
             if not sys.stdin.isatty():
                 raise click.UsageError("--yes is needed where nobody can be asked")
             click.confirm(f"Delete user {who}?", abort=True)
-        click.echo(f"Deleted user {change_user(work, who, UserRepository.remove)}.")
+        click.echo(f"Deleted user {change_user(runner, who, UserRepository.remove)}.")
 
     return [create, list_, set_password, delete]
 
 
-def change_user(work: Work, who: str, change: Callable[[UserRepository, int], Awaitable[None]]) -> int:
+def change_user(runner: CommandRunner, who: str, change: Callable[[UserRepository, int], Awaitable[None]]) -> int:
     """Change the user of an id or an address; the id. Raises: Failure."""
 
     async def job(session: AsyncSession) -> int:
         users = UserRepository(session=session)
         if who.isascii() and who.isdecimal():
             user_id = int(who)
-        elif user := await users.get_by_email(checked(UserQuery, email=who).email):
+        elif user := await users.get_by_email(validated(UserQuery, email=who).email):
             user_id = user.id
         else:
             raise Missing("User")
         await change(users, user_id)
         return user_id
 
-    return work.change(job)
+    return runner.change(job)
 
 
 def ask_password(from_stdin: bool) -> str:
@@ -103,9 +103,9 @@ def ask_password(from_stdin: bool) -> str:
     return password
 
 
-def checked(kind: type[Any], **given: Any) -> Any:
+def validated(kind: type[Any], **options: Any) -> Any:
     """Raises: Failure, which names every bad field."""
-    made, wrong = check(kind, given)
-    if made is None:
-        raise Failure("; ".join(f"{name}: {detail}" for name, detail in wrong.items()))
-    return made
+    struct, errors = check(kind, options)
+    if struct is None:
+        raise CommandFailure("; ".join(f"{name}: {detail}" for name, detail in errors.items()))
+    return struct

@@ -10,15 +10,15 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg import InterfaceError, InternalClientError, PostgresError
 
-LOST = (OSError, InterfaceError, InternalClientError, PostgresError)
+CONNECTION_ERRORS = (OSError, InterfaceError, InternalClientError, PostgresError)
 """What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connect = Callable[..., Coroutine[Any, Any, Any]]
 
-_SILENCE = 0.4
+_UNRESPONSIVE_AFTER = 0.4
 """Seconds without an answer after which an attempt that is given up says something about the database."""
-_INTERVAL = 0.3
+_RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
 _ONE_PRIMARY = ("read-write", "primary")
 
@@ -32,36 +32,36 @@ class Connector:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._silent = False
-        self._asked = False
+        self._unresponsive = False
+        self._retrying = False
 
     async def __call__(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
         """Raises: what asyncpg raises, ConnectionError, TimeoutError."""
         attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
-        if not self._silent:
-            return await self._watched(attempt())
-        if self._asked:
+        if not self._unresponsive:
+            return await self._observed(attempt())
+        if self._retrying:
             raise ConnectionError("The database was silent a moment ago")
-        self._asked = True
+        self._retrying = True
         try:
             async with asyncio.timeout(timeout):
-                return await self._watched(_insist(attempt))
+                return await self._observed(_retry(attempt))
         finally:
-            self._asked = False
+            self._retrying = False
 
-    async def _watched(self, attempt: Awaitable[Connection]) -> Connection:
+    async def _observed(self, attempt: Awaitable[Connection]) -> Connection:
         """Learn from an attempt whether the database is silent: a refusal is an answer, too."""
-        began = time.monotonic()
+        started_at = time.monotonic()
         try:
             connection = await attempt
         except (TimeoutError, asyncio.CancelledError):
             # Whoever gave up at once, because its client left, has learnt nothing.
-            self._silent = self._silent or time.monotonic() - began > _SILENCE
+            self._unresponsive = self._unresponsive or time.monotonic() - started_at > _UNRESPONSIVE_AFTER
             raise
-        except LOST:
-            self._silent = False
+        except CONNECTION_ERRORS:
+            self._unresponsive = False
             raise
-        self._silent = False
+        self._unresponsive = False
         return connection
 
 
@@ -71,11 +71,11 @@ def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Corout
     hosts, ports = arguments.get("host"), arguments.get("port")
     if not isinstance(hosts, list) or arguments.get("target_session_attrs") not in _ONE_PRIMARY:
         return lambda: connect(**arguments)
-    each = [{**arguments, "host": host, "port": port} for host, port in zip(hosts, ports or [], strict=True)]
-    return lambda: _first(*(connect(**one) for one in each))
+    each_host = [{**arguments, "host": host, "port": port} for host, port in zip(hosts, ports or [], strict=True)]
+    return lambda: _first_success(*(connect(**arguments_of_host) for arguments_of_host in each_host))
 
 
-async def _first(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
+async def _first_success(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
     """The first attempt that succeeds. Raises: what the last one to fail has raised."""
     pending = {asyncio.ensure_future(attempt) for attempt in attempts}
     tasks = set(pending)
@@ -84,28 +84,28 @@ async def _first(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             succeeded = [task for task in done if task.exception() is None]
             if succeeded or not pending:
-                chosen = (succeeded or list(done))[0]
-                tasks.discard(chosen)
-                return chosen.result()
+                winner = (succeeded or list(done))[0]
+                tasks.discard(winner)
+                return winner.result()
     finally:
-        _drop(tasks)
+        _cancel(tasks)
 
 
-async def _insist(attempt: Callable[[], Coroutine[Any, Any, Connection]]) -> Connection:
+async def _retry(attempt: Callable[[], Coroutine[Any, Any, Connection]]) -> Connection:
     """Start one attempt after another, however long the earlier ones wait, until one is answered."""
     tasks: set[asyncio.Task[Connection]] = set()
     try:
         while True:
             tasks.add(asyncio.ensure_future(attempt()))
-            done, _ = await asyncio.wait(tasks, timeout=_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=_RETRY_INTERVAL, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 tasks.discard(task)
                 return task.result()
     finally:
-        _drop(tasks)
+        _cancel(tasks)
 
 
-def _drop(tasks: set[asyncio.Task[Connection]]) -> None:
+def _cancel(tasks: set[asyncio.Task[Connection]]) -> None:
     """End attempts that nobody needs any more, and connections that came of them meanwhile."""
 
     def close(task: asyncio.Task[Connection]) -> None:

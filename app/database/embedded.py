@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 
-from app.database.homes import settle
+from app.database.homes import prepare_home
 from app.database.postgres import PostgresServer
-from app.database.signals import end_in_order
+from app.database.signals import install_exit_handlers
 
-_users: dict[tuple[int, Path], int] = {}
+_holders: dict[tuple[int, Path], int] = {}
 """The lock that a process holds on a folder's `users`. A forked child has none: it must not leave for its parent."""
 
 
@@ -28,13 +28,13 @@ def start(data_dir: Path) -> str:
     It stops with the last process that joined it. The first time takes a second, joining a millisecond.
     Raises: ServerError.
     """
-    home = settle(data_dir)
-    end_in_order()
+    home = prepare_home(data_dir)
+    install_exit_handlers()
     with _locked(home):
-        if (os.getpid(), home) not in _users:
-            users = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(users, fcntl.LOCK_SH)
-            _users[os.getpid(), home] = users
+        if (os.getpid(), home) not in _holders:
+            holder = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(holder, fcntl.LOCK_SH)
+            _holders[os.getpid(), home] = holder
             atexit.register(stop, home)
         return PostgresServer(home).start()
 
@@ -42,23 +42,23 @@ def start(data_dir: Path) -> str:
 def stop(data_dir: Path) -> None:
     """Leave the server of `data_dir`, and stop it unless another process uses it."""
     home = data_dir.resolve()
-    users = _users.pop((os.getpid(), home), None)
-    if users is None or not home.exists():
+    holder = _holders.pop((os.getpid(), home), None)
+    if holder is None or not home.exists():
         return
-    with _undisturbed(), _locked(home):
-        if _is_last(users):
+    with _signals_ignored(), _locked(home):
+        if _is_last_holder(holder):
             PostgresServer(home).stop()
-        os.close(users)
+        os.close(holder)
 
 
-def _is_last(users: int) -> bool:
-    """Whether nobody else uses the server. If so, nobody can until `users` is closed; if not, another is the last."""
-    for patience in (0.1, 0.2, 0.2, 0):
+def _is_last_holder(holder: int) -> bool:
+    """Whether nobody else uses the server. If so, nobody can until `holder` is closed; if not, another is the last."""
+    for delay in (0.1, 0.2, 0.2, 0):
         try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             # A killed worker takes a moment to let go.
-            time.sleep(patience)
+            time.sleep(delay)
         else:
             return True
     return False
@@ -76,7 +76,7 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _signals_ignored() -> Iterator[None]:
     """Ignore an impatient second Ctrl-C, which would leave the server running."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if current_thread() is main_thread() else ()
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}

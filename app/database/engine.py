@@ -77,7 +77,7 @@ def time_limit(settings: Settings) -> float:
 
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
-    given = dict(database.connect_args)
+    driver_args = dict(database.connect_args)
     session = {"application_name": "litestar-users"}
     if not database.transaction_pooling:
         # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
@@ -86,12 +86,12 @@ def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
         session |= {"idle_in_transaction_session_timeout": session["statement_timeout"]}
         # Milliseconds until the server stops the statement of a client that is gone, and frees its locks.
         session |= {"client_connection_check_interval": "1000"}
-    session |= given.pop("server_settings", {})
+    session |= driver_args.pop("server_settings", {})
     return {
         "timeout": CONNECT_TIMEOUT,
         # Ours comes second, for a COMMIT, a server or a network that does not answer at all.
         "command_timeout": settings.db_statement_timeout + 0.5,
         "server_settings": session,
-        **given,
-        "async_creator_fn": Connector(given.get("async_creator_fn", asyncpg.connect)),
+        **driver_args,
+        "async_creator_fn": Connector(driver_args.get("async_creator_fn", asyncpg.connect)),
     }

@@ -7,13 +7,13 @@ from msgspec import UNSET
 from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.database.connector import LOST
+from app.database.connector import CONNECTION_ERRORS
 from app.database.model import Model
 from app.problems import Conflict, FieldError, Invalid, Problem, Unavailable
 
 # SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, a role or a database
 # that is not there yet, serialization, resources, operator, system.
-_PASSING = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
+_TRANSIENT = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
 
 # The same, but the database does answer: what it says, and the code.
 _REFUSALS = {
@@ -25,7 +25,7 @@ _REFUSALS = {
 
 
 # A byte sequence that is no text, a character that the database's encoding does not have, and what is too much.
-_NOT_STORABLE = {
+_UNSTORABLE = {
     **dict.fromkeys(("22021", "22P05"), "holds a character that the database cannot store"),
     **dict.fromkeys(("22001", "22003"), "is longer, or larger, than what the database can store"),
 }
@@ -33,19 +33,19 @@ _NOT_STORABLE = {
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
 
-RAISED_BELOW = (PoolTimeout, *LOST)
+DRIVER_ERRORS = (PoolTimeout, *CONNECTION_ERRORS)
 """What the driver and the pool raise."""
 
 
 def database_problem(error: BaseException) -> Problem | None:
-    root = root_of(error)
+    root = root_cause(error)
     if isinstance(root, PoolTimeout):
         return Unavailable("No database connection became free in time", code="pool_timeout")
     if isinstance(root, PostgresError):
         return _from_sqlstate(root)
     # What is left of an outage has no SQLSTATE: refused, reset, timed out, or a driver that lost its peer; but a value
     # that the driver does not take is a ValueError, too.
-    if isinstance(root, RAISED_BELOW) and not isinstance(root, ValueError):
+    if isinstance(root, DRIVER_ERRORS) and not isinstance(root, ValueError):
         return Unavailable()
     return None
 
@@ -55,14 +55,14 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     if state in _CONFLICTS:
         rule = rule_of(error)
         return Conflict() if rule is None else violation_of(rule, _pointer(rule))
-    if state in _NOT_STORABLE:
-        return Invalid([FieldError(_NOT_STORABLE[state])])
+    if state in _UNSTORABLE:
+        return Invalid([FieldError(_UNSTORABLE[state])])
     if isinstance(error, InvalidCachedStatementError):
         # SQLAlchemy has dropped all plans by now; the transaction has failed, and nothing of it was stored.
         return Unavailable("The schema changed a moment ago")
     if refusal := _REFUSALS.get(state):
         return Unavailable(refusal[0], code=refusal[1])
-    if state.startswith(_PASSING):
+    if state.startswith(_TRANSIENT):
         return Unavailable()
     return None
 
@@ -108,9 +108,9 @@ def _pointer(rule: Rule) -> str | None:
     return f"/{parts[0].name}" if len(parts) == 1 and isinstance(parts[0], Column) else None
 
 
-def root_of(error: BaseException) -> BaseException:
+def root_cause(error: BaseException) -> BaseException:
     """The driver's exception below the wrappings of SQLAlchemy and Advanced Alchemy."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, RAISED_BELOW):
-        found = found.__cause__
-    return found or error
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, DRIVER_ERRORS):
+        cause = cause.__cause__
+    return cause or error

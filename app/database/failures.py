@@ -12,25 +12,27 @@ from typing import Any
 from alembic.util import CommandError
 from asyncpg import PostgresError, UndefinedObjectError
 
-from app.database.errors import root_of
+from app.database.errors import root_cause
 
 OLDEST = 14
 """The first PostgreSQL that notices a client that is gone."""
 _QUOTED = re.compile('".*"', re.DOTALL)
 
 
-def failure(error: BaseException, asked: Mapping[str, Any], migration: str | None) -> CommandError:
+def command_error(error: BaseException, options: Mapping[str, Any], migration: str | None) -> CommandError:
     """What went wrong in one line, without a password, a statement or a value."""
-    reason = " ".join(_reason(root_of(error)).split())
+    reason = " ".join(_reason(root_cause(error)).split())
     if migration is not None:
         return CommandError(f"Migration {migration} failed: {reason}")
-    return CommandError(f"Cannot use the database {asked.get('database')}{_where(asked)}: {reason}")
+    return CommandError(f"Cannot use the database {options.get('database')}{_where(options)}: {reason}")
 
 
-def _where(asked: Mapping[str, Any]) -> str:
-    hosts, ports = (value if isinstance(value, list | tuple) else [value] for value in map(asked.get, ("host", "port")))
-    named = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
-    return " on " + ", ".join(named) if named else ""
+def _where(options: Mapping[str, Any]) -> str:
+    hosts, ports = (
+        value if isinstance(value, list | tuple) else [value] for value in map(options.get, ("host", "port"))
+    )
+    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
+    return " on " + ", ".join(addresses) if addresses else ""
 
 
 def _reason(error: BaseException) -> str:

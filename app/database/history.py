@@ -34,7 +34,7 @@ class History:
     """Keeps the table as `alembic_version` moves, in each migration's own transaction."""
 
     def begin(self) -> None:
-        self._kept: Collection[str] = ()
+        self._recorded: Collection[str] = ()
 
     def __call__(self, ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Any) -> None:
         """What Alembic calls `on_version_apply`. Raises: CommandError."""
@@ -43,27 +43,27 @@ class History:
             ctx.execute(HISTORY.delete().where(HISTORY.c.revision.not_in(_needs(ctx, heads))))
         self._fill(ctx, heads)
 
-    def settle(self, ctx: MigrationContext) -> None:
+    def ensure(self, ctx: MigrationContext) -> None:
         """Make the history of a database that had none, and that no migration came to."""
-        if not self._kept and ctx.connection is not None and not inspect(ctx.connection).has_table(HISTORY.name):
+        if not self._recorded and ctx.connection is not None and not inspect(ctx.connection).has_table(HISTORY.name):
             self._fill(ctx, ctx.get_current_heads())
 
     def _fill(self, ctx: MigrationContext, heads: Collection[str]) -> None:
         needs = _needs(ctx, heads)
-        if not self._kept:
+        if not self._recorded:
             ctx.execute(CreateTable(HISTORY, if_not_exists=True))
             # Whoever serves asks it whether the schema will do, and its names are no secret.
             ctx.execute(text(f"GRANT SELECT ON {HISTORY.name} TO PUBLIC"))
-        if new := [{"revision": one, "needs": needs[one]} for one in needs if one not in self._kept]:
+        if new := [{"revision": entry, "needs": needs[entry]} for entry in needs if entry not in self._recorded]:
             ctx.execute(insert(HISTORY).values(new).on_conflict_do_nothing())
-        self._kept = needs
+        self._recorded = needs
 
 
 def _needs(ctx: MigrationContext, heads: Collection[str]) -> dict[str, str | None]:
     """Every revision up to `heads`, the oldest first, and what its migration says it needs. Raises: CommandError."""
     script = _script(ctx)
     found = list(script.iterate_revisions(tuple(heads), "base")) if heads else []
-    needs = {one.revision: getattr(one.module, "needs", None) for one in reversed(found)}
+    needs = {entry.revision: getattr(entry.module, "needs", None) for entry in reversed(found)}
     for revision, needed in needs.items():
         if needed is not None and needed not in needs:
             raise CommandError(f"{revision} needs {needed}, which is no revision before it")
@@ -79,8 +79,8 @@ def is_past(ctx: MigrationContext, heads: Collection[str]) -> bool:
     history = {row.revision: row.needs for row in connection.execute(select(HISTORY))}
     if not history.keys() >= set(to_tuple(script.as_revision_number(ctx.opts["destination_rev"]), default=())):
         return False
-    contracted = set(history.values()) - known - {None}
-    _log.info("Nothing to do: the schema is newer than this version" + ", which cannot use it" * bool(contracted))
+    unmet = set(history.values()) - known - {None}
+    _log.info("Nothing to do: the schema is newer than this version" + ", which cannot use it" * bool(unmet))
     return True
 
 

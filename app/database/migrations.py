@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Table, Text, event, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-_LOCK = 0x5573657273  # "Users": whoever else migrates this database waits here.
-_INTERVAL = 0.2
+_LOCK_KEY = 0x5573657273  # "Users": whoever else migrates this database waits here.
+_POLL_INTERVAL = 0.2
 """Seconds between two looks whether another command has ended."""
-_ROOM = 3.0
+_SECOND_CONNECTION_TIMEOUT = 3.0
 """Seconds after which a pooler that gives no second connection is taken to have only one."""
 _LIMITS = (
     # Every request would queue behind a migration that waits for a table.
@@ -37,7 +37,7 @@ class Limited(PostgresqlImpl):
 
     def emit_begin(self) -> None:
         super().emit_begin()
-        for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({_LOCK})"):
+        for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"):
             self.static_output(statement + self.command_terminator)
 
     def version_table_impl(self, **how: Any) -> Table:
@@ -68,17 +68,17 @@ def widen(run: MigrationContext, heads: Collection[str]) -> None:
 
 
 @contextmanager
-def patient(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
+def without_timeouts(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
     """Let statements of this engine take their time, while no transaction waits long for a table.
 
     Yields what the driver was asked for last: host, port, database and so on.
     """
-    asked: dict[str, Any] = {}
+    connect_options: dict[str, Any] = {}
 
     def connect(dialect: Any, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
-        asked.update(options)
-        given = options.get("server_settings", {}).items()
-        session = {name: "0" if name.endswith("_timeout") else value for name, value in given}
+        connect_options.update(options)
+        server_settings = options.get("server_settings", {}).items()
+        session = {name: "0" if name.endswith("_timeout") else value for name, value in server_settings}
         return dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
 
     def limit(connection: Connection) -> None:
@@ -96,41 +96,41 @@ def patient(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
     for name, listener in listeners.items():
         event.listen(engine.sync_engine, name, listener)
     try:
-        yield asked
+        yield connect_options
     finally:
         for name, listener in listeners.items():
             event.remove(engine.sync_engine, name, listener)
 
 
 @asynccontextmanager
-async def lonely(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
+async def exclusive(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
     """A connection while other commands on this database wait, and whether they do so across its transactions.
 
     The lock is a transaction's, because a session outlives its client behind a pooler, and on a connection of its own,
     because migrations commit. Neither who holds it nor who waits keeps a snapshot: CREATE INDEX CONCURRENTLY would
     wait for that.
     """
-    lent = await greenlet_spawn(engine.sync_engine.pool.recreate().connect)
+    borrowed = await greenlet_spawn(engine.sync_engine.pool.recreate().connect)
     try:
-        await _lock(lent.driver_connection)
-        if (connection := await _second(engine)) is not None:
+        await _lock(borrowed.driver_connection)
+        if (connection := await _second_connection(engine)) is not None:
             try:
                 yield connection, True
             finally:
                 await connection.close()
             return
     finally:
-        await greenlet_spawn(lent.invalidate)
+        await greenlet_spawn(borrowed.invalidate)
     _log.info("The pooler has one connection only: others may migrate between two transactions")
     async with engine.connect() as connection:
         yield connection, False
 
 
-async def _second(engine: AsyncEngine) -> AsyncConnection | None:
+async def _second_connection(engine: AsyncEngine) -> AsyncConnection | None:
     """Another connection, unless a pooler has no more."""
     async with AsyncExitStack() as stack:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ROOM):
+            async with asyncio.timeout(_SECOND_CONNECTION_TIMEOUT):
                 connection = await stack.enter_async_context(engine.connect())
                 await connection.exec_driver_sql("SELECT")
                 await connection.rollback()
@@ -140,7 +140,7 @@ async def _second(engine: AsyncEngine) -> AsyncConnection | None:
 
 
 @asynccontextmanager
-async def shared(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
+async def unlocked(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
     """A connection for what changes nothing."""
     async with engine.connect() as connection:
         yield connection, True
@@ -150,7 +150,7 @@ async def _lock(driver: Any) -> None:
     waiting = False
     while True:
         await driver.execute(f"BEGIN; {_LIMITS[-1]}")
-        if await driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+        if await driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK_KEY):
             # The driver's portal keeps a snapshot until the next simple query.
             await driver.execute("SELECT")
             return
@@ -158,11 +158,11 @@ async def _lock(driver: Any) -> None:
         if not waiting:
             _log.info("Waiting for another migration of this database")
             waiting = True
-        await asyncio.sleep(_INTERVAL)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 def lock_transaction(connection: Connection) -> None:
     """Have other commands wait until the end of the transaction that this begins."""
-    while not connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+    while not connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK_KEY))):
         connection.rollback()
-        time.sleep(_INTERVAL)
+        time.sleep(_POLL_INTERVAL)

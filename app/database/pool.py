@@ -20,7 +20,7 @@ TRIM_INTERVAL = 30.0
 
 
 @asynccontextmanager
-async def trimmed(engine: AsyncEngine, *, keep: int) -> AsyncIterator[None]:
+async def trimming(engine: AsyncEngine, *, keep: int) -> AsyncIterator[None]:
     """Trim the engine's pool to `keep` connections from time to time."""
 
     async def trim() -> None:
@@ -78,14 +78,14 @@ class Pool(AsyncAdaptedQueuePool):
 
     def trim(self, keep: int) -> None:
         """Close what has rested longest, but keep `keep` connections. Needs a greenlet."""
-        hottest_first = [self._pool.get(False) for _ in range(self.checkedin())]
+        latest_first = [self._pool.get(False) for _ in range(self.checkedin())]
         unused_since = time.monotonic() - TRIM_INTERVAL
-        spare = hottest_first[max(0, keep - self.checkedout() + len(hottest_first)) :]
-        cold = [record for record in spare if record.info.get("used_at", unused_since) <= unused_since]
-        for record in reversed(hottest_first):
-            if record not in cold:
+        surplus = latest_first[max(0, keep - self.checkedout() + len(latest_first)) :]
+        unused = [record for record in surplus if record.info.get("used_at", unused_since) <= unused_since]
+        for record in reversed(latest_first):
+            if record not in unused:
                 self._pool.put(record, False)
-        for record in cold:
+        for record in unused:
             try:
                 record.close()
             finally:

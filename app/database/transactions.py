@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 T = TypeVar("T")
 Level = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 
-_TRY_AGAIN = (SerializationError, DeadlockDetectedError, InvalidCachedStatementError)
+_RETRYABLE = (SerializationError, DeadlockDetectedError, InvalidCachedStatementError)
 """A conflict with another transaction, a deadlock, a table that changed: nothing is wrong with the work itself."""
 
-_FIRST_WAIT = 0.01
+_FIRST_DELAY = 0.01
 """Seconds; doubled with each attempt."""
 
 
@@ -40,10 +40,10 @@ async def run_isolated(
                 await session.connection(execution_options={"isolation_level": level})
                 return await work(session)
         except DBAPIError as error:
-            if attempt + 1 == attempts or not isinstance(error.orig and error.orig.__cause__, _TRY_AGAIN):
+            if attempt + 1 == attempts or not isinstance(error.orig and error.orig.__cause__, _RETRYABLE):
                 raise
         # Between none and all of the time, or those who met would meet again.
-        await asyncio.sleep(random.uniform(0, _FIRST_WAIT * 2**attempt))  # noqa: S311  # no secret
+        await asyncio.sleep(random.uniform(0, _FIRST_DELAY * 2**attempt))  # noqa: S311  # no secret
     raise AssertionError("there is at least one attempt")
 
 

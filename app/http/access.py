@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from litestar.types import HTTPScope
 
 PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
-_REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
+REFUSED = "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
 _host = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[\w.-]++)(?::(\d{0,5}+))?+").fullmatch
 _hides_separator = re.compile(rb"%(?:2f|5c)", re.IGNORECASE).search
 
@@ -30,7 +30,7 @@ def check(scope: HTTPScope, hosts: list[bytes], *, local: bool, proxied: bool) -
         # Who comes by a unix socket has no address; the server's is the path of the socket.
         client = (scope["client"] or ("",))[0] or (scope["server"] or ("",))[0]
         if proxied or not is_local(client, host):
-            raise Forbidden(_REFUSED)
+            raise Forbidden(REFUSED)
     elif not is_host(host) and (host or scope["http_version"] == "1.1"):
         raise Malformed("The Host header cannot be parsed" if host else "There is no Host")
     # A proxy in front takes these for other paths than the framework does, and so do its rules.

@@ -18,7 +18,7 @@ from litestar.openapi.spec import Tag
 from litestar.params import FromPath
 
 from app.http.dependencies import AnyRequest
-from app.http.etags import header
+from app.http.etags import header_value
 from app.http.exception_handlers import to_problem
 from app.http.media_types import MERGE_PATCH
 from app.http.problem_details import problem_response
@@ -45,7 +45,7 @@ _FILES = {
     "swagger-ui.css": "text/css; charset=utf-8",
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
 }
-_GENERIC = re.compile(rb"(Page|CursorPage)_app\.[\w.]+\.schemas\.(\w+?)_(?=\W)")
+_GENERIC_NAME = re.compile(rb"(Page|CursorPage)_app\.[\w.]+\.schemas\.(\w+?)_(?=\W)")
 
 
 class _Document(JsonRenderPlugin):
@@ -55,12 +55,12 @@ class _Document(JsonRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         if self._rendered is None:
-            document = self.render_json(request, _true(openapi_schema)).replace(b"ProblemBody", b"Problem")
-            self._rendered = _GENERIC.sub(rb"\2\1", document)
+            document = self.render_json(request, _corrected(openapi_schema)).replace(b"ProblemBody", b"Problem")
+            self._rendered = _GENERIC_NAME.sub(rb"\2\1", document)
         return self._rendered
 
 
-class _Text(OpenAPIRenderPlugin):
+class _StaticText(OpenAPIRenderPlugin):
     """A text of ours beside the document."""
 
     def __init__(self, path: str, media_type: str, text: str) -> None:
@@ -79,10 +79,10 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
         description=_DESCRIPTION,
         use_handler_docstrings=True,
         tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_guarded),
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_secured),
         render_plugins=[
-            _Text("/", MediaType.HTML, _PAGE.read_text().replace("$TITLE", TITLE)),
-            _Text("/start.js", "text/javascript", _START),
+            _StaticText("/", MediaType.HTML, _PAGE.read_text().replace("$TITLE", TITLE)),
+            _StaticText("/start.js", "text/javascript", _START),
             _Document(),
         ],
     )
@@ -97,11 +97,11 @@ def swagger_ui() -> HTTPRouteHandler:
     files = {name: (folder / name).read_bytes() for name in _FILES}
     tags = {name: f'"{blake2b(content, digest_size=16).hexdigest()}"' for name, content in files.items()}
 
-    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_guarded)
+    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_secured)
     async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         if name not in files:
             raise NotFoundException
-        fresh = tags[name] in (header(request, b"if-none-match") or "")
+        fresh = tags[name] in (header_value(request, b"if-none-match") or "")
         headers = {"Cache-Control": "max-age=86400", "ETag": tags[name]}
         content, status = (b"", 304) if fresh else (files[name], 200)
         return Response(content, status_code=status, media_type=_FILES[name], headers=headers)
@@ -109,7 +109,7 @@ def swagger_ui() -> HTTPRouteHandler:
     return asset
 
 
-def _guarded(response: Response[Any]) -> Response[Any]:
+def _secured(response: Response[Any]) -> Response[Any]:
     """Let nothing be loaded from elsewhere, and have a problem where Litestar has a page of its own."""
     if response.status_code == 404:
         return problem_response(to_problem(NotFoundException()))
@@ -118,7 +118,7 @@ def _guarded(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def _true(document: dict[str, Any]) -> dict[str, Any]:
+def _corrected(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out the 400 that Litestar would give for a bad parameter: here it is a 422. Have the docstring as title.
 
     A change may come as a merge patch, too.

@@ -11,12 +11,12 @@ from litestar.dto import AbstractDTO, DTOFieldDefinition
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import Schema
 
-from app.http.etags import header
+from app.http.etags import header_value
 from app.http.media_types import MERGE_PATCH, json_type
 from app.problems import FieldError, Invalid, TooLarge, UnsupportedMediaType
-from app.validation.batch import check_rows, in_turns
-from app.validation.decoding import decode_json, items_of
-from app.validation.validator import as_pointers, check, fields_of
+from app.validation.batch import check_rows, in_time_slices
+from app.validation.decoding import decode_items, decode_json
+from app.validation.validator import check, fields_of, to_field_errors
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
@@ -31,14 +31,14 @@ class JsonBody(AbstractDTO[Any]):
     def decode_bytes(self, value: bytes) -> Any:
         """An array has been through `check_array` before. Raises: UnsupportedMediaType, Malformed, Invalid."""
         request: Any = self.asgi_connection
-        field = _data(request)
+        field = _body_field(request)
         if get_origin(field.annotation) is list:
             return request.state.checked
         check_media_type(request)
-        made, wrong = check(field.annotation, decode_json(value))
-        if made is None:
-            raise Invalid(as_pointers(wrong))
-        return made
+        struct, errors = check(field.annotation, decode_json(value))
+        if struct is None:
+            raise Invalid(to_field_errors(errors))
+        return struct
 
     @classmethod
     def create_for_field_definition(
@@ -70,9 +70,9 @@ class JsonBody(AbstractDTO[Any]):
 
 def check_media_type(request: Request[Any, Any, Any]) -> None:
     """Accept JSON in UTF-8, not compressed, and for PATCH a merge patch, too. Raises: UnsupportedMediaType."""
-    given = json_type(header(request, b"content-type") or "")
-    coding = header(request, b"content-encoding") or "identity"
-    if given is None or (given == MERGE_PATCH and request.method != "PATCH") or coding.lower() != "identity":
+    media_type = json_type(header_value(request, b"content-type") or "")
+    coding = header_value(request, b"content-encoding") or "identity"
+    if media_type is None or (media_type == MERGE_PATCH and request.method != "PATCH") or coding.lower() != "identity":
         raise UnsupportedMediaType
 
 
@@ -81,7 +81,7 @@ async def check_array(request: Request[Any, Any, Any]) -> None:
 
     Raises: UnsupportedMediaType, Malformed, Invalid.
     """
-    field = _data(request)
+    field = _body_field(request)
     try:
         raw = await request.body()
     except RequestEntityTooLarge:
@@ -94,19 +94,19 @@ async def check_array(request: Request[Any, Any, Any]) -> None:
 
 async def decode_array(raw: bytes, kind: type[msgspec.Struct], limits: msgspec.Meta) -> list[Any]:
     """Parse an array of `kind` Structs. Raises: Malformed, Invalid."""
-    least, most = limits.min_length or 0, limits.max_length or len(raw)
+    minimum, maximum = limits.min_length or 0, limits.max_length or len(raw)
     try:
-        given: list[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
-        told = f", not {len(given):,}{_more(limits) if len(given) > most else ''}"
+        rows: list[Any] = msgspec.json.decode(raw, type=list[kind])  # type: ignore[valid-type]
+        told = f", not {len(rows):,}{_more(limits) if len(rows) > maximum else ''}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        given, told = [], ""
-        async for item in in_turns(items_of(raw)):
-            given.append(item)
-            if len(given) > most:
+        rows, told = [], ""
+        async for item in in_time_slices(decode_items(raw)):
+            rows.append(item)
+            if len(rows) > maximum:
                 break
-    if not least <= len(given) <= most:
-        raise Invalid([FieldError(f"must hold {least} to {most} items{told}", pointer="")])
-    return await check_rows(kind, given)
+    if not minimum <= len(rows) <= maximum:
+        raise Invalid([FieldError(f"must hold {minimum} to {maximum} items{told}", pointer="")])
+    return await check_rows(kind, rows)
 
 
 def _more(limits: msgspec.Meta) -> str:
@@ -114,7 +114,7 @@ def _more(limits: msgspec.Meta) -> str:
     return f"; {more}" if (more := (limits.extra or {}).get("more")) else ""
 
 
-def _data(request: Any) -> FieldDefinition:
+def _body_field(request: Any) -> FieldDefinition:
     return request.route_handler.parsed_data_field  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Conditions: strong ETags of an integer version, `If-Match` and `If-None-Match` (RFC 9110, 13)."""
+"""ETags: strong ETags of an integer version, `If-Match` and `If-None-Match` (RFC 9110, 13)."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def etag(version: int) -> bytes:
     return b'"%d"' % version
 
 
-def header(request: Request[Any, Any, Any], name: bytes) -> str | None:
+def header_value(request: Request[Any, Any, Any], name: bytes) -> str | None:
     """A header, read as it came: of several lines, which count as one list, Litestar would give the first."""
     values = [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
     return ", ".join(values) if values else None
 
 
-def is_fresh(request: Request[Any, Any, Any], version: int) -> bool:
+def is_not_modified(request: Request[Any, Any, Any], version: int) -> bool:
     """Whether the client has this version by `If-None-Match`. Comparison is weak here: W/ makes no difference.
 
     Raises: PreconditionFailed, where `If-Match` names others.
     """
     if not [name for name, _ in request.scope["headers"] if name in _CONDITIONS]:
         return False
-    if (if_match := header(request, b"if-match")) is not None:
+    if (if_match := header_value(request, b"if-match")) is not None:
         _check_match(if_match.strip(), str(version))
-    if_none_match = (header(request, b"if-none-match") or "").strip()
+    if_none_match = (header_value(request, b"if-none-match") or "").strip()
     return if_none_match == "*" or any(text == str(version) for _, text in _parse(if_none_match))
 
 
@@ -43,7 +43,7 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
     """What a request demands of the version that it is to change. Raises: PreconditionFailed, when called."""
 
     def check(version: int) -> None:
-        if is_fresh(request, version):
+        if is_not_modified(request, version):
             raise PreconditionFailed("If-None-Match names what is stored")
 
     return check

@@ -11,11 +11,11 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.database.errors import database_problem, root_of
+from app.database.errors import database_problem, root_cause
 from app.http.problem_details import problem_response
 from app.logs import describe
 from app.problems import FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable, title
-from app.validation.messages import in_words
+from app.validation.messages import to_message
 
 _log = structlog.get_logger("app.errors")
 _CODES = {
@@ -29,17 +29,17 @@ _CODES = {
 }
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn whatever a request raised into the response that its client gets."""
-    return problem_response(explain(error, request.scope))
+    return problem_response(logged_problem(error, request.scope))
 
 
-def explain(error: Exception, scope: Mapping[str, Any]) -> Problem:
+def logged_problem(error: Exception, scope: Mapping[str, Any]) -> Problem:
     """The problem behind what a request raised; a defect is logged with its frames, an outage in one short line."""
     problem = to_problem(error)
     where = {"status": problem.status, "code": problem.code, "method": scope["method"], "path": scope["path"]}
     if isinstance(problem, Unavailable):
-        _log.warning("unavailable", cause=describe(root_of(error))["exception"], **where)
+        _log.warning("unavailable", cause=describe(root_cause(error))["exception"], **where)
     elif problem.status >= 500:
         _log.error("defect", **where, **describe(error))
     return problem
@@ -72,11 +72,11 @@ def _from_http(error: HTTPException) -> Problem:
     problem.status = error.status_code
     problem.headers = {name.title(): value for name, value in (error.headers or {}).items()}
     if allowed := set(problem.headers.get("Allow", "").split(", ")) - {""}:
-        # Every GET answers HEAD, which the edge sees to and Litestar does not know.
+        # Every GET answers HEAD, which the middleware sees to and Litestar does not know.
         problem.headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     return problem
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
-    key, detail = str(item.get("key", "")), in_words(ValueError(item.get("message", "not acceptable")))
+    key, detail = str(item.get("key", "")), to_message(ValueError(item.get("message", "not acceptable")))
     return FieldError(detail, header=key) if item.get("source") == "header" else FieldError(detail, parameter=key)

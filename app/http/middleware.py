@@ -13,9 +13,9 @@ from litestar import Request
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
-from app.http.exception_handlers import explain
+from app.http.exception_handlers import logged_problem
 from app.http.problem_details import problem_response
-from app.http.request_body import Incoming
+from app.http.request_body import RequestBody
 from app.logs import request_id
 from app.problems import TooSlow
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger("app.requests")
 _is_id = re.compile(rb"[!#-&(-+\--;=?-\[\]^_a-z|~]{1,128}").fullmatch
 
-Observe = Callable[[str, str | None, int, float], None]
+Observer = Callable[[str, str | None, int, float], None]
 """Is told of each answer: method, route, status and the seconds until it started."""
 
 
-async def serve(
+async def handle_request(
     app: ASGIApp,
     scope: HTTPScope,
     receive: Receive,
@@ -38,39 +38,39 @@ async def serve(
     local: bool,
     log: bool,
     limit: float,
-    observe: Observe,
+    observe: Observer,
 ) -> None:
     """Run `app` for one request.
 
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
     writes: from the last piece of the request to the first of the response.
     """
-    current, hosts, proxied = _read(scope["headers"])
-    request_id.set(current)
-    outgoing = Outgoing(send, scope, current, observe, log)
-    incoming: Incoming | None = None
+    current_id, hosts, proxied = _read(scope["headers"])
+    request_id.set(current_id)
+    sender = ResponseSender(send, scope, current_id, observe, log)
+    body: RequestBody | None = None
     try:
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
         if scope["method"] == "GET":
             check(scope, hosts, local=local, proxied=proxied)
             # There is no body to wait for, and whatever reads has a limit of its own.
-            await app(scope, receive, outgoing.send)
+            await app(scope, receive, sender.send)
         else:
             async with asyncio.timeout(limit) as clock:
-                incoming = Incoming(scope, receive, clock, limit)
+                body = RequestBody(scope, receive, clock, limit)
                 check(scope, hosts, local=local, proxied=proxied)
-                await app(scope, incoming.receive, _answering(outgoing.send, incoming, clock))
+                await app(scope, body.receive, _answering(sender.send, body, clock))
     except Exception as error:
         # The last net: whatever the framework or its handler of errors lets out, the client gets a problem, unless an
         # answer has begun; then only the end of the connection can tell that it is not whole.
-        problem = explain(TooSlow() if incoming and incoming.is_late else error, scope)
-        if outgoing.begun:
+        problem = logged_problem(TooSlow() if body and body.is_late else error, scope)
+        if sender.started:
             raise
-        if incoming:
-            await incoming.drain()
+        if body:
+            await body.drain()
         response = problem_response(problem).to_asgi_response(None, Request(scope))
-        await response(scope, receive, outgoing.send)
+        await response(scope, receive, sender.send)
 
 
 def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, list[bytes], bool]:
@@ -85,31 +85,31 @@ def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, list[bytes], boo
             ids.append(value)
         elif name in PROXY_HEADERS or name.startswith(b"x-forwarded-"):
             proxied = True
-    given = b",".join(ids)
-    return given.decode() if given and _is_id(given) else str(uuid7()), hosts, proxied
+    client_id = b",".join(ids)
+    return client_id.decode() if client_id and _is_id(client_id) else str(uuid7()), hosts, proxied
 
 
-class Outgoing:
+class ResponseSender:
     """An answer on its way: stamped with the request id, counted when it begins, without a body for HEAD."""
 
-    __slots__ = ("_began_at", "_logged_path", "_method", "_observe", "_scope", "_send", "_stamp", "begun")
+    __slots__ = ("_logged_path", "_method", "_observe", "_request_id", "_scope", "_send", "_started_at", "started")
 
-    def __init__(self, send: Send, scope: HTTPScope, stamp: str, observe: Observe, log: bool) -> None:
-        self.begun = False
+    def __init__(self, send: Send, scope: HTTPScope, current_id: str, observe: Observer, log: bool) -> None:
+        self.started = False
         self._send = send
         self._scope = scope
         self._method = scope["method"]
         self._logged_path = scope["path"] if log else None
-        self._stamp = stamp
+        self._request_id = current_id
         self._observe = observe
-        self._began_at = time.perf_counter()
+        self._started_at = time.perf_counter()
 
     # Not a coroutine of its own: it hands on the one that it gets.
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            self.begun = True
-            message["headers"] = [*message["headers"], (b"x-request-id", self._stamp.encode())]
-            seconds, method, status = time.perf_counter() - self._began_at, self._method, message["status"]
+            self.started = True
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            seconds, method, status = time.perf_counter() - self._started_at, self._method, message["status"]
             self._observe(method, self._scope.get("path_template"), status, seconds)
             if (path := self._logged_path) is not None:
                 _log.info("request", method=method, path=path, status=status, ms=round(seconds * 1e3, 1))
@@ -118,12 +118,12 @@ class Outgoing:
         return self._send(message)
 
 
-def _answering(send: Send, incoming: Incoming, clock: asyncio.Timeout) -> Send:
+def _answering(send: Send, body: RequestBody, clock: asyncio.Timeout) -> Send:
     async def answering(message: Message) -> None:
         if message["type"] == "http.response.start":
             if not clock.expired():
                 clock.reschedule(None)
-            await incoming.drain()
+            await body.drain()
         await send(message)
 
     return answering

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from app.problems import FieldError, Invalid, Malformed
 from app.repository.schemas import CursorPage, ListQuery, Page
-from app.validation.validator import check, shown
+from app.validation.validator import check, shortened
 
 Q = TypeVar("Q", bound="ListQuery")
 _MOST_PARAMETERS = 100
@@ -20,22 +20,22 @@ _LONGEST_LINK = 2_000
 
 def parse_query(kind: type[Q], query_string: bytes) -> Q:
     """Read a list's parameters. Raises: Malformed, Invalid."""
-    pairs = _pairs(query_string)
-    made, wrong = check(kind, dict(pairs), strict=False)
+    pairs = _parse_pairs(query_string)
+    query, errors = check(kind, dict(pairs), strict=False)
     if len(counts := Counter(name for name, _ in pairs)) < len(pairs):
-        wrong |= {name: "given more than once" for name, count in counts.items() if count > 1}
-    if made is not None and made.cursor is not UNSET and made.page is not UNSET:
-        wrong["cursor"] = "cannot be combined with page"
-    if wrong or made is None:
-        unknown = all(detail == "unknown" for detail in wrong.values())
+        errors |= {name: "given more than once" for name, count in counts.items() if count > 1}
+    if query is not None and query.cursor is not UNSET and query.page is not UNSET:
+        errors["cursor"] = "cannot be combined with page"
+    if errors or query is None:
+        unknown = all(detail == "unknown" for detail in errors.values())
         raise Invalid(
-            [FieldError(detail, parameter=shown(name)) for name, detail in wrong.items()],
+            [FieldError(detail, parameter=shortened(name)) for name, detail in errors.items()],
             code="unknown_parameter" if unknown else None,
         )
-    return made
+    return query
 
 
-def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+def _parse_pairs(query_string: bytes) -> list[tuple[str, str]]:
     """Raises: Malformed, Invalid."""
     try:
         text = query_string.decode()
@@ -48,8 +48,8 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
     """Name the neighbours of a page (RFC 8288) as far as they fit; empty where there are none."""
-    kept = urlencode([pair for pair in _pairs(query_string) if pair[0] not in ("page", "cursor")])
-    start = f"<{path}?{kept}{'&' if kept else ''}"
+    other_parameters = urlencode([pair for pair in _parse_pairs(query_string) if pair[0] not in ("page", "cursor")])
+    start = f"<{path}?{other_parameters}{'&' if other_parameters else ''}"
     links = _neighbours(result)
     # Neither a number nor a cursor needs to be quoted.
     header = ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)

@@ -1,4 +1,4 @@
-"""Paths: the ids in them, which are digits and nothing else."""
+"""Path parameters: the ids in them, which are digits and nothing else."""
 
 from __future__ import annotations
 

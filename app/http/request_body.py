@@ -1,4 +1,4 @@
-"""Incoming: what is left of a request's body, read or thrown away before the answer starts."""
+"""Request body: what is left of a request's body, read or thrown away before the answer starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.problems import Malformed
 if TYPE_CHECKING:
     from litestar.types import HTTPScope, Receive, ReceiveMessage
 
-_PATIENCE = 5.0
+_DRAIN_TIMEOUT = 5.0
 """Seconds that a client may go on sending what nobody reads."""
 _GRACE = 10.0
 """Seconds that any body may take."""
@@ -19,7 +19,7 @@ _PACE = 100_000
 """Bytes that give a body another second."""
 
 
-class Incoming:
+class RequestBody:
     """A body on its way. Until it is complete it has `clock` by its own measure, then anew for `limit` seconds."""
 
     def __init__(self, scope: HTTPScope, receive: Receive, clock: asyncio.Timeout, limit: float) -> None:
@@ -52,7 +52,7 @@ class Incoming:
         if self._held_back or self.is_late:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_DRAIN_TIMEOUT):
                 while not self._complete:
                     await self._next()
 

@@ -9,7 +9,7 @@ from litestar import Response
 from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from app.http.dependencies import AnyRequest
-from app.http.etags import etag, is_fresh
+from app.http.etags import etag, is_not_modified
 from app.http.pagination import link_header
 from app.repository.schemas import CursorPage, Item, Page, Stored
 
@@ -60,7 +60,7 @@ def created(stored: Stored[I], path: str) -> JsonResponse[I]:
 
 def found(stored: Stored[I], request: AnyRequest) -> JsonResponse[I]:
     """An item, or that the client has this version already."""
-    if is_fresh(request, stored.version):
+    if is_not_modified(request, stored.version):
         return JsonResponse(cast("Any", None), status_code=304, headers=(_etag(stored), PRIVATE))
     return JsonResponse(stored.item, headers=(_etag(stored), PRIVATE))
 

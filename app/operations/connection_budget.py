@@ -1,4 +1,4 @@
-"""Budget: how many connections all workers may open, and how many the server has for them."""
+"""Connection budget: how many connections all workers may open, and how many the server has for them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database.connector import LOST
+from app.database.connector import CONNECTION_ERRORS
 from app.database.engine import configure_database, database_url
 from app.repository.counts import wrong_totals
 from app.settings import Settings
 
 _logger = logging.getLogger(__name__)
-_PATIENCE = 3.0
+_QUERY_TIMEOUT = 3.0
 _ALLOWED = text(
     "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM pg_settings"
     " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
@@ -30,15 +30,15 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
     """Log the sum at start-up. A server that does not answer costs three seconds and stops nothing."""
     each = settings.db_pool_size + settings.db_max_overflow
     needed = workers * each
-    some = f"{workers} worker{'' if workers == 1 else 's'}"
-    total = f"{some} x ({settings.db_pool_size} + {settings.db_max_overflow}) = {needed} connections at most"
+    noun = f"{workers} worker{'' if workers == 1 else 's'}"
+    total = f"{noun} x ({settings.db_pool_size} + {settings.db_max_overflow}) = {needed} connections at most"
     database = database_url(settings)
     if database.ignored:
         _logger.info("Parameters of DATABASE_URL that do nothing here: %s", ", ".join(database.ignored))
     if database.transaction_pooling:
         _logger.info("%s, to the pooler", total)
         return
-    allowed = _ask(settings)
+    allowed = _query(settings)
     if allowed is None:
         _logger.warning("%s; the database does not answer yet", total)
     elif needed <= allowed:
@@ -48,18 +48,18 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
         _logger.warning("%s, but the database allows only %s: %s", total, allowed, advice)
 
 
-def _ask(settings: Settings) -> int | None:
+def _query(settings: Settings) -> int | None:
     """What the server has for ordinary users, unless it takes too long to say so."""
-    answers: list[int] = []
+    results: list[int] = []
 
-    def ask() -> None:
-        with suppress(SQLAlchemyError, *LOST), asyncio.Runner(loop_factory=_Loop) as runner:
-            answers.append(runner.run(_allowed(configure_database(settings).get_engine())))
+    def query() -> None:
+        with suppress(SQLAlchemyError, *CONNECTION_ERRORS), asyncio.Runner(loop_factory=_Loop) as runner:
+            results.append(runner.run(_allowed(configure_database(settings).get_engine())))
 
-    thread = Thread(target=ask, daemon=True)
+    thread = Thread(target=query, daemon=True)
     thread.start()
-    thread.join(_PATIENCE)
-    return answers[0] if answers else None
+    thread.join(_QUERY_TIMEOUT)
+    return results[0] if results else None
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -72,7 +72,7 @@ class _Loop(asyncio.SelectorEventLoop):
 async def _allowed(engine: AsyncEngine) -> int:
     """What `max_connections` leaves to ordinary users."""
     try:
-        async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
+        async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:
             allowed = int((await connection.execute(_ALLOWED)).scalar_one())
             for table in await wrong_totals(connection):
                 _logger.warning("The total of %s is wrong: run `litestar database recount`", table)

@@ -20,7 +20,7 @@ from app.repository.reader import Reader, render
 
 _VERSIONS = render(select(column("version_num")).select_from(table("alembic_version")))
 _HISTORY = render(select(HISTORY))
-_PATIENCE = 1.0
+_CHECK_TIMEOUT = 1.0
 
 
 class Health(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Readiness:
         if self.draining:
             raise Unavailable("The process is shutting down", code="draining")
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_CHECK_TIMEOUT):
                 await self._check_schema()
         except (TimeoutError, PoolTimeout) as error:
             # Under load a place in the pool may take longer, and then all replicas would be taken out together.

@@ -33,14 +33,14 @@ from app.passwords import Passwords
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the shared folder; without it a worker knows itself only."""
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+_SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 """Where such a folder costs no disk, and where one can be made although the root is read-only."""
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
-_KINDS = re.compile(r":\w+}")
-_EVERY = 1.0
+_PARAMETER_TYPE = re.compile(r":\w+}")
+_WRITE_INTERVAL = 1.0
 
 Gauges = dict[str, tuple[float, str]]
 """The value of each, and what it is."""
@@ -69,29 +69,29 @@ class Metrics:
 
     def text(self) -> bytes:
         """Prometheus' text of all workers."""
-        self._tell()
-        for left in Path(_folder()).glob("gauge_live*"):
+        self._write_gauges()
+        for stale in Path(_folder()).glob("gauge_live*"):
             try:
-                os.kill(int(re.findall(r"\d+", left.name)[0]), 0)
+                os.kill(int(re.findall(r"\d+", stale.name)[0]), 0)
             except (ProcessLookupError, PermissionError):  # Its number may be somebody else's by now.
-                left.unlink(missing_ok=True)
+                stale.unlink(missing_ok=True)
         return generate_latest(MultiProcessCollector(None, _folder()))  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
-    async def share(self, _app: Litestar) -> AsyncIterator[None]:
+    async def lifespan(self, _app: Litestar) -> AsyncIterator[None]:
         """Tell the other workers what this one holds, every second while it lives."""
 
-        async def keep_telling() -> None:
+        async def keep_writing() -> None:
             while True:
-                self._tell()
-                await asyncio.sleep(_EVERY)
+                self._write_gauges()
+                await asyncio.sleep(_WRITE_INTERVAL)
 
-        task = asyncio.create_task(keep_telling())
+        task = asyncio.create_task(keep_writing())
         yield
         task.cancel()
 
     def _begin(self, method: str, route: str | None, status: int) -> Series:
-        labels = {"method": method, "route": _KINDS.sub("}", route or ""), "status": str(status)}
+        labels = {"method": method, "route": _PARAMETER_TYPE.sub("}", route or ""), "status": str(status)}
         buckets = [{**labels, "le": str(bound)} for bound in (*_BOUNDS, "+Inf")]
         series = [*((f"{_DURATION}_bucket", bucket) for bucket in buckets), (f"{_DURATION}_sum", labels)]
         keys = [mmap_key(_DURATION, name, [*of], [*of.values()], _OF_DURATION) for name, of in series]
@@ -101,28 +101,28 @@ class Metrics:
         # Not by the library's own way to write, whose locks and look-ups are a fifth of the smallest request.
         return memoryview(file._m).cast("d"), [file._positions[key] // 8 for key in keys]
 
-    def _tell(self) -> None:
-        for name, (value, what) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
-            _file("gauge_livesum").write_value(mmap_key(name, name, [], [], what), value, 0)
+    def _write_gauges(self) -> None:
+        for name, (value, documentation) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
+            _file("gauge_livesum").write_value(mmap_key(name, name, [], [], documentation), value, 0)
 
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
     """Give the workers that are started meanwhile a folder to share."""
-    with TemporaryDirectory(prefix="litestar-users-", dir=_MEMORY) as folder:
+    with TemporaryDirectory(prefix="litestar-users-", dir=_SHARED_MEMORY) as folder:
         os.environ[FOLDER] = folder
         yield
 
 
-def read_gauges(pool: Pool, kept: int, passwords: Passwords) -> Gauges:
-    """What this worker holds; `kept` is the pool's size without overflow."""
+def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Gauges:
+    """What this worker holds; `pool_size` is the pool's size without overflow."""
     in_use, idle = pool.checkedout(), pool.checkedin()
     return {
-        "db_pool_size": (kept, "Connections that are kept open, DB_POOL_SIZE of each worker"),
+        "db_pool_size": (pool_size, "Connections that are kept open, DB_POOL_SIZE of each worker"),
         "db_pool_limit": (pool.size(), "Connections that may be open, with DB_MAX_OVERFLOW of each worker"),
         "db_pool_in_use": (in_use, "Connections that serve a request"),
         "db_pool_idle": (idle, "Connections that are open and free"),
-        "db_pool_overflow": (max(0, in_use + idle - kept), "Open connections beyond db_pool_size"),
+        "db_pool_overflow": (max(0, in_use + idle - pool_size), "Open connections beyond db_pool_size"),
         "password_hashes_under_way": (passwords.under_way, "Passwords that are being hashed or wait for it"),
         "password_hashes_limit": (passwords.limit, "Passwords that may be under way before more are turned away"),
     }
@@ -132,7 +132,7 @@ def read_gauges(pool: Pool, kept: int, passwords: Passwords) -> Gauges:
 def _folder() -> str:
     if shared := os.environ.get(FOLDER):
         return shared
-    own = mkdtemp(prefix="litestar-users-", dir=_MEMORY)
+    own = mkdtemp(prefix="litestar-users-", dir=_SHARED_MEMORY)
     # As a worker's process may be one of multiprocessing's, which end without atexit.
     Finalize(None, rmtree, (own, True), exitpriority=0)
     return own

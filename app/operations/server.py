@@ -1,4 +1,4 @@
-"""Serving: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
+"""Server: what `litestar run` does around the workers, and how a worker takes leave of its clients."""
 
 import logging
 import os
@@ -27,12 +27,12 @@ from app.operations.listening import address
 from app.operations.metrics import shared_folder
 
 _logger = logging.getLogger(__name__)
-_REPEAT = 0.5
+_REPEAT_INTERVAL = 0.5
 """Seconds after which whatever still runs is sent a signal again."""
 
 
 @dataclass(kw_only=True, eq=False)
-class Serving(GranianPlugin, CLIPlugin):
+class ServerPlugin(GranianPlugin, CLIPlugin):
     """Granian as the server of `litestar run`: its parent process outlives all it started, whatever the signal.
 
     On SIGTERM a worker calls `drain`, goes on accepting for `drain_seconds`, and then finishes what is in flight.
@@ -42,7 +42,7 @@ class Serving(GranianPlugin, CLIPlugin):
     embedded_dir: Path | None
     migrate: Callable[[], None]
     drain: Callable[[], None]
-    budget: Callable[[int], None]
+    log_budget: Callable[[int], None]
     drain_seconds: float = 0
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Serving(GranianPlugin, CLIPlugin):
         if self.embedded_dir:
             self.migrate()
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
-        self.budget(get_current_context().params["wc"])
+        self.log_budget(get_current_context().params["wc"])
         _logger.info("Docs at %s/schema, access is %s", where, self.access)
         try:
             with shared_folder():
@@ -90,26 +90,26 @@ class Serving(GranianPlugin, CLIPlugin):
 
     @asynccontextmanager
     async def _draining(self, _app: Litestar) -> AsyncIterator[None]:
-        begun = False
+        draining = False
 
-        def begin() -> None:
-            nonlocal begun
-            if not begun:  # Granian's parent repeats the signal.
-                begun = True
+        def begin_draining() -> None:
+            nonlocal draining
+            if not draining:  # Granian's parent repeats the signal.
+                draining = True
                 self.drain()
                 # For Granian SIGINT means the same; we took only SIGTERM from it.
                 loop.call_later(self.drain_seconds, signal.raise_signal, signal.SIGINT)
 
         loop = get_running_loop()
         if self.drain_seconds:
-            loop.add_signal_handler(signal.SIGTERM, begin)
+            loop.add_signal_handler(signal.SIGTERM, begin_draining)
         yield
 
 
 class Supervisor(_GranianSupervisor):
     """Granian's process and its workers. A signal that one of them did not hear, as it was starting, is repeated."""
 
-    _told = signal.SIGTERM
+    _last_signal = signal.SIGTERM
 
     def __init__(self, *command: Any, **how: Any) -> None:
         super().__init__(*command, **how)
@@ -125,16 +125,16 @@ class Supervisor(_GranianSupervisor):
         if signum in self._ignored:
             return
         # Closing the terminal ends the service. Granian would take that signal as one to reload the workers.
-        self._told = signal.SIGTERM if signum == signal.SIGHUP else signal.Signals(signum)
-        super().forward(self._told)
+        self._last_signal = signal.SIGTERM if signum == signal.SIGHUP else signal.Signals(signum)
+        super().forward(self._last_signal)
 
     def _arm_deadline(self) -> None:
         self.deadline = time.monotonic() + self.kill_timeout + 5
         if self._alarm_installed:
-            signal.setitimer(signal.ITIMER_REAL, _REPEAT, _REPEAT)
+            signal.setitimer(signal.ITIMER_REAL, _REPEAT_INTERVAL, _REPEAT_INTERVAL)
 
     def _handle_deadline(self, _signum: int, _frame: FrameType | None) -> None:
         if self.deadline and time.monotonic() > self.deadline:
             self._kill_group()
         else:
-            self._send_group_signal(self._told)
+            self._send_group_signal(self._last_signal)

@@ -15,7 +15,7 @@ from app.repository.columns import values_of
 from app.repository.listing import Listing
 from app.repository.reader import Reader, by_key
 from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
-from app.validation.validator import as_pointers
+from app.validation.validator import to_field_errors
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
 M = TypeVar("M", bound=Model)
@@ -87,5 +87,5 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
     def _set(self, data: Body) -> dict[str, Any]:
         values, wrong = values_of(self.model_type.__table__, data)
         if wrong:
-            raise Invalid(as_pointers(wrong))
+            raise Invalid(to_field_errors(wrong))
         return values

@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 
-from app.database.connector import LOST
+from app.database.connector import CONNECTION_ERRORS
 from app.database.pool import Pool
 from app.repository.lookups import Lookups
 
@@ -127,7 +127,7 @@ class Reader:
             # values of what it has parsed, and hold its locks; inside BEGIN there is no way back.
             if lost or self._begin or not getattr(error, "severity", None):
                 lent.invalidate()
-            if lost and isinstance(error, LOST):
+            if lost and isinstance(error, CONNECTION_ERRORS):
                 # Others may be lost as well, and must not be taken for the repeat unasked.
                 self._pool.lost_at = time.monotonic()
                 raise _Lost from error

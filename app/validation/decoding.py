@@ -1,4 +1,4 @@
-"""Parsing: JSON in UTF-8, all at once, or an array item by item."""
+"""Decoding: JSON in UTF-8, all at once, or an array item by item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.problems import FieldError, Invalid, Malformed
 
 LONGEST_ITEM = 64 * 1024
 """Characters of an item of an array that is parsed item by item."""
-_MARK = re.compile(r"[ \t\r\n]*+([\[,\]]?)[ \t\r\n]*+")
+_SEPARATOR = re.compile(r"[ \t\r\n]*+([\[,\]]?)[ \t\r\n]*+")
 
 
 def decode_json(raw: bytes) -> Any:
@@ -37,7 +37,7 @@ def _refuse(name: str) -> None:
 _scan = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
 
-def items_of(raw: bytes) -> Iterator[Any]:
+def decode_items(raw: bytes) -> Iterator[Any]:
     """Parse an array item by item, as nothing interrupts a parser. Raises: Malformed, Invalid.
 
     An array is often a file that was saved with a byte order mark, which RFC 8259 allows to be passed over.
@@ -46,24 +46,24 @@ def items_of(raw: bytes) -> Iterator[Any]:
         text = raw.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise _malformed(error.object[: error.start].decode(), error.start, "not UTF-8") from None
-    mark, at = _mark(text, 0)
-    if mark != "[":
+    separator, position = _separator(text, 0)
+    if separator != "[":
         if len(text) <= LONGEST_ITEM:
             decode_json(raw)
         raise Invalid([FieldError("must be an array", pointer="")])
     place, expected = 0, "["
-    while mark == expected:
+    while separator == expected:
         try:
-            item, length = _scan(text[at : at + LONGEST_ITEM])
+            item, length = _scan(text[position : position + LONGEST_ITEM])
         except (ValueError, RecursionError) as error:
-            if len(text) - at <= LONGEST_ITEM or not _is_cut(error):
-                raise _malformed(text, at + getattr(error, "pos", 0)) from None
+            if len(text) - position <= LONGEST_ITEM or not _is_cut(error):
+                raise _malformed(text, position + getattr(error, "pos", 0)) from None
             raise Invalid([FieldError(f"longer than {LONGEST_ITEM} characters", pointer=f"/{place}")]) from None
         yield item
-        mark, at = _mark(text, at + length)
+        separator, position = _separator(text, position + length)
         place, expected = place + 1, ","
-    if mark != "]" or at < len(text):
-        raise _malformed(text, at)
+    if separator != "]" or position < len(text):
+        raise _malformed(text, position)
 
 
 def _is_cut(error: Exception) -> bool:
@@ -73,12 +73,12 @@ def _is_cut(error: Exception) -> bool:
     return error.msg.startswith("Unterminated") or error.pos > LONGEST_ITEM - 12
 
 
-def _malformed(text: str, at: int, why: str = "not valid JSON") -> Malformed:
-    line, column = text.count("\n", 0, at) + 1, min(at, len(text)) - text.rfind("\n", 0, at)
+def _malformed(text: str, position: int, why: str = "not valid JSON") -> Malformed:
+    line, column = text.count("\n", 0, position) + 1, min(position, len(text)) - text.rfind("\n", 0, position)
     return Malformed(f"The body is {why}: line {line}, column {column}")
 
 
-def _mark(text: str, at: int) -> tuple[str, int]:
+def _separator(text: str, position: int) -> tuple[str, int]:
     """What stands between two items, and where the next one begins."""
-    found = _MARK.match(text, at)
-    return (found[1], found.end()) if found else ("", at)
+    found = _SEPARATOR.match(text, position)
+    return (found[1], found.end()) if found else ("", position)

@@ -51,7 +51,7 @@ Email = Annotated[
     Meta(
         max_length=255,
         examples=["ada@example.com"],
-        extra={**READABLE, "adapt": normal_email, "surely": is_plain_email},
+        extra={**READABLE, "adapt": normal_email, "matches": is_plain_email},
         extra_json_schema={"format": "email"},
     ),
 ]

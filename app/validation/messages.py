@@ -39,7 +39,7 @@ _SAYINGS = {
 }
 
 
-def in_words(error: ValueError, *, words: str | None = None, choices: Sequence[Any] = ()) -> str:
+def to_message(error: ValueError, *, words: str | None = None, choices: Sequence[Any] = ()) -> str:
     """What is wrong, without the rejected value and without the decoder's jargon; `words` stand for a pattern."""
     text = str(error)
     if "matching regex" in text:

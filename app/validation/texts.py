@@ -17,14 +17,14 @@ is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]{0,999})").fullmatch
 """Whether a text is an integer, written in the one way that there is."""
 _has_control = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]").search
 # Embeddings, overrides and isolates turn what follows them, too.
-_has_turn = re.compile("[\u202a-\u202e\u2066-\u2069]").search
+_has_direction_control = re.compile("[\u202a-\u202e\u2066-\u2069]").search
 # Unicode's Default_Ignorable_Code_Point, and what is blank although it is a letter or a symbol.
-_UNSEEN = (
+_INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-has_unseen = re.compile(f"[{_UNSEEN}]").search
-_is_visible = re.compile(rf"[^\s{_UNSEEN}]").search
+has_unseen = re.compile(f"[{_INVISIBLE}]").search
+_is_visible = re.compile(rf"[^\s{_INVISIBLE}]").search
 
 
 def storable(text: str) -> str:
@@ -45,7 +45,7 @@ def readable(text: str) -> str:
         return text
     if _has_control(text):
         raise ValueError("must not contain control characters")
-    if _has_turn(text):
+    if _has_direction_control(text):
         raise ValueError("must not contain characters that turn the direction of writing")
     if not _is_visible(text):
         raise ValueError("must contain something visible")

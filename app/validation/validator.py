@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.problems import MOST_ERRORS, FieldError
-from app.validation.messages import in_words
+from app.validation.messages import to_message
 from app.validation.texts import is_whole_number, readable, storable
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -33,7 +33,7 @@ class Field(msgspec.Struct, frozen=True):
     check: Callable[[Any], None] | None
     adapt: Callable[[Any], Any] | None
     """Checks, too, and returns what is taken instead."""
-    surely: Callable[[str], object] | None
+    matches: Callable[[str], object] | None
     """Tells quickly, if it is true, that `adapt` would return the same."""
     pattern: str | None
     words: str | None
@@ -41,71 +41,73 @@ class Field(msgspec.Struct, frozen=True):
     choices: tuple[Any, ...]
 
 
-def check(kind: type[S], given: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
-    """Make a `kind` of `given`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
+def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
+    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
 
     `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
     """
-    if not isinstance(given, dict):
+    if not isinstance(raw, dict):
         return None, {"": "must be an object"}
     fields = fields_of(kind)
-    unknown = (name for name in given if name not in fields)
-    wrong = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
-    clean: dict[str, Any] = {}
+    unknown = (name for name in raw if name not in fields)
+    errors = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
+    values: dict[str, Any] = {}
     for name, field in fields.items():
-        if name not in given:
+        if name not in raw:
             if field.required:
-                wrong[name] = "required"
+                errors[name] = "required"
             continue
         try:
-            clean[name] = _value(given[name], field, strict=strict)
+            values[name] = _value(raw[name], field, strict=strict)
         except ValueError as error:
-            wrong[name] = in_words(error, words=field.words, choices=field.choices)
-    return (None, wrong) if wrong else (kind(**clean), wrong)
+            errors[name] = to_message(error, words=field.words, choices=field.choices)
+    return (None, errors) if errors else (kind(**values), errors)
 
 
-def as_pointers(wrong: Mapping[str, str], prefix: str = "") -> list[FieldError]:
+def to_field_errors(errors: Mapping[str, str], prefix: str = "") -> list[FieldError]:
     """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
     return [
-        FieldError(detail, pointer=f"{prefix}/{shown(name).replace('~', '~0').replace('/', '~1')}" if name else prefix)
-        for name, detail in wrong.items()
+        FieldError(
+            detail, pointer=f"{prefix}/{shortened(name).replace('~', '~0').replace('/', '~1')}" if name else prefix
+        )
+        for name, detail in errors.items()
     ]
 
 
-def shown(name: str) -> str:
+def shortened(name: str) -> str:
     """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
     cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
     return cut.encode(errors="replace").decode()
 
 
-def _value(given: Any, field: Field, *, strict: bool) -> Any:
+def _value(raw: Any, field: Field, *, strict: bool) -> Any:
     """Raises: ValueError."""
     try:
-        given = _tidy(given, field)
+        raw = _tidy(raw, field)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    if isinstance(given, str) and field.is_integer and not strict and not is_whole_number(given):
+    if isinstance(raw, str) and field.is_integer and not strict and not is_whole_number(raw):
         raise ValueError("must be a whole number")
-    value = msgspec.convert(given, field.kind, strict=strict)
+    value = msgspec.convert(raw, field.kind, strict=strict)
     if isinstance(value, Decimal) and not value.is_finite():
         raise ValueError("must be a number")
     if isinstance(value, datetime):
         # Strictly, or else a number would be a time, too.
-        return in_utc(msgspec.convert(given, field.kind))
+        return in_utc(msgspec.convert(raw, field.kind))
     if field.check is not None and value is not None:
         field.check(value)
     return value if field.adapt is None or value is None else field.adapt(value)
 
 
-def _tidy(given: Any, field: Field) -> Any:
+def _tidy(raw: Any, field: Field) -> Any:
     """What was decoded, with every text in it tidied. Raises: ValueError."""
-    if isinstance(given, list):
-        return [_tidy(item, field) for item in given]
-    if isinstance(given, dict):
-        return {_tidy(name, field): _tidy(item, field) for name, item in given.items()}
-    if not isinstance(given, str):
-        return given
-    text = readable(given) if field.readable else storable(given)
+    if isinstance(raw, list):
+        return [_tidy(item, field) for item in raw]
+    if isinstance(raw, dict):
+        return {_tidy(name, field): _tidy(item, field) for name, item in raw.items()}
+    if not isinstance(raw, str):
+        return raw
+    text = readable(raw) if field.readable else storable(raw)
     # Before a line feed at the end, too, a dollar sign matches, though not to those who read the document.
     if text.endswith("\n") and field.pattern and not re.search(re.sub(r"\$\Z", r"\\Z", field.pattern), text):
         raise ValueError("matching regex")
@@ -142,7 +144,7 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         readable=bool(extra.get("readable")),
         check=extra.get("check"),
         adapt=extra.get("adapt"),
-        surely=extra.get("surely"),
+        matches=extra.get("matches"),
         pattern=next((part.pattern for part in parts if isinstance(part, msgspec.inspect.StrType)), None),
         words=extra.get("words"),
         choices=choices,

@@ -16,7 +16,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from app.database.postgres import PostgresServer, _give_away, _programs
+from app.database.postgres import PostgresServer, _hand_over, _programs
 from app.database_url import DatabaseUrl, parse_database_url
 from tests.databases import migrate
 from tests.faults.ports import free_port
@@ -140,7 +140,7 @@ def servers_from(template: Path) -> Iterator[Callable[..., PrivatePostgres]]:
 
     def make(**options: str) -> PrivatePostgres:
         home = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
-        _give_away(home)
+        _hand_over(home)
         subprocess.run(["cp", "-a", template, home / "data"], check=True)
         made.append(PrivatePostgres(home, options))
         return made[-1]

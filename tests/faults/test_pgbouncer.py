@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.database.postgres import _give_away
+from app.database.postgres import _hand_over
 from tests.faults.answers import assert_unavailable, timed
 from tests.faults.ports import free_port
 from tests.faults.postgres import PrivatePostgres
@@ -56,7 +56,7 @@ async def pgbouncer(target: int, servers: int = _SERVERS) -> AsyncIterator[int]:
     settings = _CONFIGURATION.format(target=target, port=port, servers=servers, folder=folder)
     (folder / "ini").write_text(settings)
     (folder / "ini").chmod(0o644)
-    _give_away(folder)
+    _hand_over(folder)
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
         [program, "--quiet", str(folder / "ini")], user=user and user.pw_uid, group=user and user.pw_gid

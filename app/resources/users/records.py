@@ -62,7 +62,7 @@ def _are_hashes(records: Sequence[UserRecord]) -> str | None:
     return None
 
 
-def _is_to_be_hashed(record: Any) -> bool:
+def _has_password(record: Any) -> bool:
     password = record.get("password") if isinstance(record, dict) else getattr(record, "password", None)
     return password is not None
 
@@ -82,7 +82,7 @@ def _users(passwords: Passwords) -> Target:
         columns=("name", "email", "hashed_password", "created_at"),
         rule=_rule,
         suspect=_are_hashes,
-        is_slow=_is_to_be_hashed,
+        is_slow=_has_password,
         complete=_hashing(passwords),
     )
 
