@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import httpx
@@ -20,8 +20,9 @@ from app.settings import Settings
 from app.validation.fields import is_plain_email
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
-from tests.problems import invalid, problem_of
+from tests.problems import invalid, problem, problem_of
 from tests.test_letter_case import SPELLINGS, TURKISH
+from tests.test_slow_bodies import trickle
 from tests.test_texts import E_ACUTE, SAME, UNREADABLE
 
 JSON = {"Content-Type": "application/json"}
@@ -274,6 +275,31 @@ async def test_a_body_may_have_eight_mebibytes(client: httpx.AsyncClient, size: 
     created = await client.post("/developers/bulk", content=raw, headers=JSON)
 
     assert created.status_code == status
+
+
+async def test_too_large_a_body_is_refused_before_it_is_sent(client: httpx.AsyncClient) -> None:
+    asked = []
+
+    async def body() -> AsyncIterator[bytes]:
+        asked.append("the body")
+        yield b"[]"
+
+    announced = {**JSON, "Content-Length": str(8 * 1024 * 1024 + 1), "Expect": "100-continue"}
+    refused = await client.post("/developers/bulk", content=body(), headers=announced)
+
+    assert (refused.status_code, asked) == (413, [])
+
+
+async def test_a_body_that_trickles_is_not_waited_for(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.http.request_body._GRACE", 0.2)
+
+    async with asyncio.timeout(10):
+        answer = await client.post("/developers/bulk", content=trickle(b"[" * 1_000, 0.02), headers=JSON)
+
+    assert problem_of(answer) == problem(408, "request_timeout", "The body took too long to arrive")
+    assert answer.headers["connection"] == "close"
 
 
 async def test_the_document_tells_the_limits(client: httpx.AsyncClient) -> None:

@@ -8,11 +8,8 @@ import httpx
 import pytest
 
 from tests.problems import problem, problem_of
+from tests.test_users import sign_up
 
-RESOURCES: dict[str, dict[str, Any]] = {
-    "/users": {"name": "Ada", "email": "ada@example.com", "password": "correct horse"},
-    "/developers": {"name": "Ada", "email": "ada@example.com", "specialty": "backend"},
-}
 WEAK = "A weak tag (W/) never matches If-Match; proxies that compress make tags weak"
 FOREIGN = "If-Match holds no tag of this service"
 OTHER = "The resource has changed since it was read"
@@ -23,10 +20,10 @@ def refused(detail: str) -> dict[str, Any]:
     return problem(412, "precondition_failed", detail)
 
 
-@pytest.fixture(params=RESOURCES)
-async def stored(request: pytest.FixtureRequest, client: httpx.AsyncClient) -> httpx.Response:
-    """The answer that created something."""
-    return await client.post(request.param, json=RESOURCES[request.param])
+@pytest.fixture
+async def stored(client: httpx.AsyncClient) -> httpx.Response:
+    """The answer that created a user."""
+    return await sign_up(client)
 
 
 @pytest.mark.parametrize("condition", ["*", "{tag}", "W/{tag}", '"7", {tag}', ", {tag} ,"])

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.database.engine import ROOT, configure_database
 from app.database_url import DatabaseUrl
 from app.http.pagination import parse_query
+from app.repository.lookups import PATIENCE
 from app.repository.reader import Reader
 from app.resources.developers.repository import DeveloperRepository, by_specialty, developers
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
 from tests.commands import Shell
 from tests.test_counts import run
+from tests.test_users import sign_up
 
 GRACE = {"name": "Grace", "email": "grace@example.com", "specialty": "compilers"}
 
@@ -107,6 +111,30 @@ async def test_a_stale_change_is_refused(client: httpx.AsyncClient) -> None:
     removed = await client.delete("/developers/1", headers={"If-Match": changed.headers["etag"]})
 
     assert (stale.status_code, removed.status_code) == (412, 204)
+
+
+@pytest.mark.parametrize("condition", [{"If-Match": '"7"'}, {"If-None-Match": "*"}, {"If-None-Match": "{tag}"}])
+async def test_nothing_is_done_against_a_condition(client: httpx.AsyncClient, condition: dict[str, str]) -> None:
+    created = await add(client)
+    given = {name: value.format(tag=created.headers["etag"]) for name, value in condition.items()}
+
+    changed = await client.patch("/developers/1", json={"name": "G."}, headers=given)
+    removed = await client.delete("/developers/1", headers=given)
+    read = await client.get("/developers/1", headers=given)
+
+    assert (changed.status_code, removed.status_code) == (412, 412)
+    assert read.status_code == (412 if "If-Match" in condition else 304)
+    assert (await client.get("/developers/1")).json() == created.json()
+
+
+async def test_a_developer_is_changed_and_deleted_where_the_conditions_hold(client: httpx.AsyncClient) -> None:
+    seen = (await add(client)).headers["etag"]
+    given = {"If-None-Match": '"7"'}
+
+    changed = await client.patch("/developers/1", json={"name": "G."}, headers={**given, "If-Match": seen})
+    removed = await client.delete("/developers/1", headers={**given, "If-Match": changed.headers["etag"]})
+
+    assert (changed.status_code, removed.status_code) == (200, 204)
 
 
 async def test_a_developer_is_deleted_once(client: httpx.AsyncClient) -> None:
@@ -223,10 +251,42 @@ async def test_an_update_from_a_file_keeps_when_a_developer_was_created(
     assert (await client.get("/developers/1")).json() == {**before, "specialty": "=1+1; ships"}
 
 
+async def test_when_a_developer_was_created_is_kept(client: httpx.AsyncClient, shell: Shell) -> None:
+    moments = ("2020-02-29T12:00:00.5+02:00", "0001-01-01T00:00:00+14:00")
+    given = "".join(f"Ann,a{n}@b.com,ops,{moment}\n" for n, moment in enumerate(moments))
+
+    done = await shell.run(
+        *("developers", "import", "-", "--format", "csv"), stdin=f"name,email,specialty,created_at\n{given}"
+    )
+
+    assert (done.exit_code, done.stderr[:25]) == (1, "line 3: created_at: must ")
+    found = (await client.get("/developers")).json()["items"]
+    assert [item["created_at"] for item in found] == ["2020-02-29T10:00:00.500000Z"]
+
+
 async def test_a_developer_in_a_file_has_a_specialty(shell: Shell) -> None:
     done = await shell.run("developers", "import", "-", "--format", "csv", stdin="name,email,specialty\nAnn,a@b.com,\n")
 
     assert (done.exit_code, done.stderr) == (1, "line 2: specialty: required\n")
+
+
+async def test_a_slow_statement_does_not_hold_up_those_of_another_table(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await sign_up(client)
+    await client.get("/users/1")
+    locking = engine.execution_options(isolation_level="READ COMMITTED")
+    async with locking.connect() as connection:
+        await connection.execute(text("LOCK TABLE users"))
+        held = asyncio.create_task(client.get("/users/1"))
+        await asyncio.sleep(3 * PATIENCE)
+
+        other = await client.get("/developers/1")
+
+        assert not held.done()
+        await connection.rollback()
+
+    assert (other.status_code, (await held).status_code) == (404, 200)
 
 
 async def test_every_method_of_bulk_is_named(client: httpx.AsyncClient) -> None:

@@ -14,19 +14,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.formats import encoder
 from app.bulk.records import Records, RecordsError
-from app.resources.developers.records import DeveloperRecord
 from app.resources.users.model import User
 from app.resources.users.records import UserRecord
 from tests.commands import Shell
-from tests.test_imports import BCRYPT, HEADER, emails
+from tests.test_imports import BCRYPT, CSV, HEADER, emails
 
-USERS = "name,email,hashed_password\n"
 ANN = f"Ann,ann@example.com,{BCRYPT}\n"
 MALLORY = f"Mallory,mallory@example.com,{BCRYPT}\n"
 
 
-def read(given: str | bytes, style: Any = "csv", kind: Any = UserRecord) -> list[Any]:
-    return list(Records(io.BytesIO(given.encode() if isinstance(given, str) else given), style, kind))
+def read(given: str | bytes, style: Any = "csv") -> list[Any]:
+    return list(Records(io.BytesIO(given.encode() if isinstance(given, str) else given), style, UserRecord))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def read(given: str | bytes, style: Any = "csv", kind: Any = UserRecord) -> list
     ],
 )
 def test_an_error_of_the_format_ends_the_file(rest: str | bytes, told: str) -> None:
-    before = (USERS + ANN).encode()
+    before = (HEADER + ANN).encode()
 
     with pytest.raises(RecordsError, match=told) as caught:
         read(before + (rest.encode() if isinstance(rest, str) else rest))
@@ -57,22 +55,20 @@ def test_an_error_of_the_format_ends_the_file(rest: str | bytes, told: str) -> N
 async def test_text_of_a_quoted_field_is_never_a_user(
     shell: Shell, client: httpx.AsyncClient, on_conflict: str
 ) -> None:
-    given = f'{USERS}{ANN}"He said \\"hi\\"\n{MALLORY}end",v@example.com,{BCRYPT}\n'
+    given = f'{HEADER}{ANN}"He said \\"hi\\"\n{MALLORY}end",v@example.com,{BCRYPT}\n'
 
-    done = await shell.run(
-        "users", "import", "-", "--format", "csv", "--on-conflict", on_conflict, "--json", stdin=given
-    )
+    done = await shell.run(*CSV, "--on-conflict", on_conflict, "--json", stdin=given)
 
     told = json.loads(done.stdout)
-    assert (done.exit_code, told["inserted"], await emails(client, "/users")) == (2, 0, [])
+    assert (done.exit_code, told["inserted"], await emails(client)) == (2, 0, [])
     assert "line 3" in told["error"]
     assert f"Error: {told['error']}\n" == done.stderr
 
 
 async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.AsyncClient) -> None:
-    given = f'{HEADER}Ann,nobody,ops\nBob\n"Cyd ""C""",cyd@example.com,ops\n'
+    given = f'{HEADER}Ann,nobody,{BCRYPT}\nBob\n"Cyd ""C""",cyd@example.com,{BCRYPT}\n'
 
-    done = await shell.run("developers", "import", "-", "--format", "csv", stdin=given)
+    done = await shell.run(*CSV, stdin=given)
 
     assert (done.exit_code, done.stdout) == (1, "3 read, 1 inserted, 0 updated, 0 skipped, 2 rejected\n")
     assert await emails(client) == ["cyd@example.com"]
@@ -81,10 +77,10 @@ async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.
 @pytest.mark.parametrize(
     ("style", "given", "told"),
     [
-        ("csv", "name;email;specialty\nN;n@example.com;ops\n", "separated by ;, not by commas"),
-        ("csv", "name\temail\tspecialty\n", "separated by tabs, not by commas"),
-        ("csv", f"{HEADER}N;n@example.com;ops\n", "line 2: separated by ;, not by commas"),
-        ("csv", (HEADER + "N,n@example.com,ops\n").encode("utf-16"), "UTF-16"),
+        ("csv", "name;email;hashed_password\nN;n@example.com;x\n", "separated by ;, not by commas"),
+        ("csv", "name\temail\thashed_password\n", "separated by tabs, not by commas"),
+        ("csv", f"{HEADER}N;n@example.com;x\n", "line 2: separated by ;, not by commas"),
+        ("csv", (HEADER + ANN).encode("utf-16"), "UTF-16"),
         ("csv", "", "the file is empty"),
         ("jsonl", '\n[{"name": "N"}]\n', "line 2: an array"),
         ("jsonl", '[\n{"name": "N"},\n]\n', "line 1: an array"),
@@ -97,17 +93,17 @@ async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.
 )
 def test_a_fault_of_the_file_is_told_once(style: str, given: str | bytes, told: str) -> None:
     with pytest.raises(RecordsError, match=told):
-        read(given, style, DeveloperRecord)
+        read(given, style)
 
 
 @pytest.mark.parametrize("on_conflict", ["fail", "skip"])
 async def test_a_fault_at_the_end_of_a_file_is_found_before_anything_is_stored(
     shell: Shell, client: httpx.AsyncClient, on_conflict: str
 ) -> None:
-    people = "".join(f"N{n},n{n}@example.com,ops\n" for n in range(10_500))
-    given = f"{HEADER}{people}M\xfcller,m@example.com,ops\n".encode("latin-1")
+    people = "".join(f"N{n},n{n}@example.com,{BCRYPT}\n" for n in range(10_500))
+    given = f"{HEADER}{people}M\xfcller,m@example.com,{BCRYPT}\n".encode("latin-1")
 
-    done = await shell.run("developers", "import", "-", "--format", "csv", "--on-conflict", on_conflict, stdin=given)
+    done = await shell.run(*CSV, "--on-conflict", on_conflict, stdin=given)
 
     assert (done.exit_code, await emails(client)) == (2, [])
     assert "line 10502: not UTF-8" in done.stderr
@@ -116,11 +112,11 @@ async def test_a_fault_at_the_end_of_a_file_is_found_before_anything_is_stored(
 @pytest.mark.parametrize("style", ["csv", "jsonl"])
 def test_a_byte_order_mark_is_taken_off(style: str) -> None:
     given = {
-        "csv": '"name","email","specialty"\nN,n@example.com,ops\n',
-        "jsonl": '{"name":"N","email":"n@example.com","specialty":"ops"}\n',
+        "csv": f'"name","email","hashed_password"\nN,n@example.com,{BCRYPT}\n',
+        "jsonl": json.dumps({"name": "N", "email": "n@example.com", "hashed_password": BCRYPT}),
     }[style]
 
-    assert read(codecs.BOM_UTF8 + given.encode(), style, DeveloperRecord) == read(given, style, DeveloperRecord)
+    assert read(codecs.BOM_UTF8 + given.encode(), style) == read(given, style)
 
 
 @pytest.mark.parametrize("style", ["csv", "jsonl"])
@@ -143,12 +139,13 @@ def test_what_is_written_can_be_read(style: Any) -> None:
         "\t;|",
     ]
     rows = [(name, f"{name}@example.com", name) for name in odd]
-    beginning, encode = encoder(style, ("name", "email", "specialty"))
+    beginning, encode = encoder(style, ("name", "email", "hashed_password"))
 
-    found = read(beginning + encode(rows), style, DeveloperRecord)
+    found = read(beginning + encode(rows), style)
 
     assert [
-        (row["name"], row["specialty"]) if isinstance(row, dict) else (row.name, row.specialty) for _, row in found
+        (row["name"], row["hashed_password"]) if isinstance(row, dict) else (row.name, row.hashed_password)
+        for _, row in found
     ] == [(name, name) for name in odd]
 
 
@@ -209,7 +206,7 @@ async def test_hex_of_one_length_in_every_row_is_a_column_of_hashes(
         f"N{n},n{n}@example.com,{('%x' % (7 + n)) * length:.{length}}\n" for n in range(3)
     )
 
-    done = await shell.run("users", "import", "-", "--format", "csv", "--on-conflict", "update", stdin=given)
+    done = await shell.run(*CSV, "--on-conflict", "update", stdin=given)
 
-    assert (done.exit_code, await emails(client, "/users")) == (2, [])
+    assert (done.exit_code, await emails(client)) == (2, [])
     assert "every password looks like a hash; name the column hashed_password" in done.stderr

@@ -165,7 +165,6 @@ async def test_no_failure_costs_the_connection_it_came_on(running: Service, serv
     ("line", "length", "status"),
     [
         ("POST /users HTTP/1.1", 9 * _MEGABYTE, 413),
-        ("POST /developers/bulk HTTP/1.1", 9 * _MEGABYTE, 413),
         ("POST /nowhere HTTP/1.1", 9 * _MEGABYTE, 404),
         ("PUT /users HTTP/1.1", 10, 405),
         ("POST //users HTTP/1.1", 10, 404),
