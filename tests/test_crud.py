@@ -44,10 +44,16 @@ def test_the_fields_of_an_item_have_the_types_of_their_columns(repository: type[
     columns = repository.model_type.__table__.c
 
     for field in msgspec.structs.fields(repository.item_type):
-        kinds = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in _members(field.type)}
+        kinds = {_plain(kind) for kind in _members(field.type)}
         nullable = {type(None)} if columns[field.name].nullable else set()
         assert kinds == {columns[field.name].type.python_type} | nullable, field.name
 
 
+def _plain(kind: Any) -> Any:
+    """A type without its constraints, and a list without its items."""
+    kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return get_origin(kind) or kind
+
+
 def _members(kind: object) -> tuple[object, ...]:
-    return (kind,) if isinstance(kind, type) or get_origin(kind) is Annotated else get_args(kind)
+    return (kind,) if isinstance(kind, type) or get_origin(kind) in (Annotated, list) else get_args(kind)

@@ -100,7 +100,8 @@ async def test_a_deadlock_is_tried_again(client: httpx.AsyncClient, service_engi
         run_isolated(service_engine, lambda session: lock(session, 2, 1), level="READ COMMITTED"),
     )
 
-    assert runs == 3
+    # On a busy machine each of them may find the deadlock.
+    assert runs in (3, 4)
 
 
 @pytest.mark.parametrize(("state", "runs"), [("40001", 3), ("40P01", 3), ("22012", 1)])

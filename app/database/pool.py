@@ -51,11 +51,6 @@ class Pool(AsyncAdaptedQueuePool):
     answered_at = 0.0
     """When a connection came back alive."""
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether callers wait for a database that does answer others."""
-        return self.waiting > 0 and self.answered_at > time.monotonic() - FRESH
-
     def acquire_nowait(self) -> PoolProxiedConnection | None:
         """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
 

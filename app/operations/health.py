@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from alembic.script import ScriptDirectory
 from litestar import Controller, get
@@ -45,12 +46,13 @@ class Readiness:
         """Raises: Unavailable, saying why, and what the look at the database raises."""
         if self.draining:
             raise Unavailable("The process is shutting down", code="draining")
+        began = time.monotonic()
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT):
                 await self._check_schema()
         except (TimeoutError, PoolTimeout) as error:
             # Under load a place in the pool may take longer, and then all replicas would be taken out together.
-            if not self._reader.is_busy:
+            if not self._reader.has_answered_since(began):
                 raise Unavailable from error
 
     async def _check_schema(self) -> None:

@@ -106,10 +106,9 @@ class Reader:
     def _pool(self) -> Pool:
         return cast("Pool", self._engine.sync_engine.pool)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether reads wait for a database that does answer others."""
-        return self._pool.is_busy
+    def has_answered_since(self, moment: float) -> bool:
+        """Whether a connection came back alive after a moment of the monotonic clock."""
+        return self._pool.answered_at > moment
 
     async def _fetch(self, lent: PoolProxiedConnection, sql: str, arguments: Sequence[Any]) -> list[Any]:
         driver: Any = lent.driver_connection

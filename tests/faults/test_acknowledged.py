@@ -75,7 +75,7 @@ async def test_every_acknowledged_write_survives_two_kills(postgres: PrivatePost
         ("RAISE EXCEPTION 'secret' USING ERRCODE = '23503'", 409, "conflict"),
         ("RAISE EXCEPTION 'secret' USING ERRCODE = '40001'", 503, "database_unavailable"),
         ("PERFORM pg_terminate_backend(pg_backend_pid())", 503, "database_unavailable"),
-        ("RAISE unique_violation USING CONSTRAINT = 'ix_users_email'", 409, "email_taken"),
+        ("RAISE unique_violation USING CONSTRAINT = 'ix_users_email', TABLE = 'users'", 409, "email_taken"),
     ],
     ids=["defect", "constraint", "serialization", "terminated", "unique"],
 )
