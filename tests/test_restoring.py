@@ -155,6 +155,7 @@ SPOILED = {
 async def test_a_wrong_total_is_told_at_the_start_and_recounted(
     migrated: DatabaseUrl, caplog: pytest.LogCaptureFixture, spoiled: str
 ) -> None:
+    caplog.set_level("WARNING")  # Whatever another test has configured.
     engine = engine_of(migrated)
     await run(engine, *SPOILED[spoiled])
     told = "The total of users is wrong: run `litestar database recount`"
