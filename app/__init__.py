@@ -18,15 +18,16 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises: SystemExit, with a line for each setting that is wrong.
     """
     # Imported late: the command line evaluates whatever this package holds at import time.
-    from app.database.signals import install_exit_handlers
+    from app.database.signals import install_exit_handlers, quiet_interrupts
     from app.environment import forget_dotenv
 
     install_exit_handlers()
     forget_dotenv()
-    from app.application import create_app as build
-    from app.settings import SettingsError
+    with quiet_interrupts():
+        from app.application import create_app as build
+        from app.settings import SettingsError
 
-    try:
-        return build(settings)
-    except SettingsError as error:
-        raise SystemExit(f"Error: these settings are wrong\n{error}") from None
+        try:
+            return build(settings)
+        except SettingsError as error:
+            raise SystemExit(f"Error: these settings are wrong\n{error}") from None
