@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.problems import MOST_ERRORS, FieldError, Invalid
+from app.validation.pointers import to_field_errors
 from app.validation.texts import is_readable, storable
-from app.validation.validator import Field, check, fields_of, to_field_errors
+from app.validation.validator import Field, check, fields_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")

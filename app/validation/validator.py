@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,14 +12,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.problems import MOST_ERRORS, FieldError
+from app.problems import MOST_ERRORS
 from app.validation.messages import to_message
-from app.validation.texts import is_whole_number, readable, storable
+from app.validation.pointers import Whole
+from app.validation.texts import readable, storable, whole_number
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-_LONGEST_NAME = 64
-"""Characters of an unknown field's name that an answer repeats."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -42,12 +40,12 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
-    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
+    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}.
 
     `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
     """
     if not isinstance(raw, dict):
-        return None, {"": "must be an object"}
+        return None, {Whole(): "must be an object"}
     fields = fields_of(kind)
     unknown = (name for name in raw if name not in fields)
     errors = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
@@ -64,30 +62,14 @@ def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, di
     return (None, errors) if errors else (kind(**values), errors)
 
 
-def to_field_errors(errors: Mapping[str, str], prefix: str = "") -> list[FieldError]:
-    """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
-    return [
-        FieldError(
-            detail, pointer=f"{prefix}/{shortened(name).replace('~', '~0').replace('/', '~1')}" if name else prefix
-        )
-        for name, detail in errors.items()
-    ]
-
-
-def shortened(name: str) -> str:
-    """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
-    cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return cut.encode(errors="replace").decode()
-
-
 def _value(raw: Any, field: Field, *, strict: bool) -> Any:
     """Raises: ValueError."""
     try:
         raw = _tidy(raw, field)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    if isinstance(raw, str) and field.is_integer and not strict and not is_whole_number(raw):
-        raise ValueError("must be a whole number")
+    if isinstance(raw, str) and field.is_integer and not strict:
+        raw = whole_number(raw)
     value = msgspec.convert(raw, field.kind, strict=strict)
     if isinstance(value, Decimal) and not value.is_finite():
         raise ValueError("must be a number")
