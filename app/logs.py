@@ -5,13 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from contextvars import ContextVar
 from typing import Any
 
 import structlog
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that the current task serves; empty outside a request."""
 
 
 def configure_logs(*, style: str = "auto", level: str = "info") -> None:
@@ -21,7 +17,7 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
+        structlog.contextvars.merge_contextvars,
     ]
     rendered: list[Any] = (
         [_escape, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
@@ -50,12 +46,6 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     )
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
-
-
-def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if current := request_id.get():
-        event["request_id"] = current
-    return event
 
 
 def _drop_exception_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 from litestar import Request
+from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
 from app.http.exception_handlers import logged_problem
 from app.http.problem_details import problem_response
 from app.http.request_body import RequestBody
-from app.logs import request_id
 from app.problems import TooSlow
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def handle_request(
     writes: from the last piece of the request to the first of the response.
     """
     current_id, hosts, proxied = _read(scope["headers"])
-    request_id.set(current_id)
+    bind_contextvars(request_id=current_id)
     sender = ResponseSender(send, scope, current_id, observe, log)
     body: RequestBody | None = None
     try:
