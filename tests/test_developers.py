@@ -6,6 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 
 import httpx
 import pytest
@@ -21,6 +22,8 @@ from app.resources.developers.repository import DeveloperRepository, by_specialt
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
 from tests.commands import Shell
+from tests.databases import empty_database, migrate
+from tests.migrations import execute, rows
 from tests.test_counts import run
 from tests.test_users import sign_up
 
@@ -300,3 +303,16 @@ async def test_the_page_lists_the_routes_of_the_document(client: httpx.AsyncClie
 
     served = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if "/developers" in path}
     assert listed == served
+
+
+async def test_an_upgrade_spells_developers_as_today() -> None:
+    decomposed = normalize("NFD", "Renée")
+    async with empty_database() as url:
+        await migrate(url, "20261125_versions")
+        columns = "INSERT INTO developers (name, email, specialty) VALUES"
+        await execute(url, f"{columns} ('{decomposed}', 'r@xn--bcher-kva.example', '{decomposed}')")
+
+        await migrate(url)
+
+        stored = await rows(url, "SELECT name, email, specialty FROM developers")
+    assert stored == [("Renée", "r@bücher.example", "Renée")]
