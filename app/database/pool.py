@@ -11,7 +11,9 @@ from typing import Any, cast
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool.base import _ConnectionRecord
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import greenlet_spawn
+
+from app.database.queue import FairQueue
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
@@ -44,22 +46,26 @@ class Pool(AsyncAdaptedQueuePool):
     Here it goes back into the queue, and `trim` closes what was not needed for a while.
     """
 
-    waiting = 0
-    """How many callers are in the queue for a connection."""
+    _queue_class = FairQueue
+    _pool: FairQueue
     lost_at = 0.0
     """When a connection was lost under a statement: those that have rested since are asked before they are used."""
     answered_at = 0.0
     """When a connection came back alive."""
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a connection."""
+        return self._pool.waiting
+
     def acquire_nowait(self) -> PoolProxiedConnection | None:
         """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
 
-        None where there is none, or where others wait: they were here before. A greenlet costs 50 us, a sixth of a
-        small read. What is judged here must not be judged again in `connect`, where it may have aged meanwhile and
-        would need I/O: hence the second of slack before the pool renews a connection, and the look for a greenlet in
-        the listener that pings.
+        None where there is none. A greenlet costs 50 us, a sixth of a small read. What is judged here must not be
+        judged again in `connect`, where it may have aged meanwhile and would need I/O: hence the second of slack before
+        the pool renews a connection, and the look for a greenlet in the listener that pings.
         """
-        if self.waiting or not self.checkedin():
+        if not self.checkedin():
             return None
         record = self._pool.get(False)
         self._pool.put(record, False)
@@ -93,16 +99,6 @@ class Pool(AsyncAdaptedQueuePool):
         SQLAlchemy would wake nobody.
         """
         return _ConnectionRecord(self, connect=False)
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        if self.waiting:
-            # Whoever was woken by a return takes it in the next turn of the loop; who comes now is behind them.
-            await_only(asyncio.sleep(0))
-        self.waiting += 1
-        try:
-            return super()._do_get()
-        finally:
-            self.waiting -= 1
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if record.dbapi_connection is None and not self.waiting:
