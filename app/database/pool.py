@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool.base import _ConnectionRecord
 from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.queue import Empty
 
 from app.database.queue import FairQueue
 
@@ -65,11 +67,18 @@ class Pool(AsyncAdaptedQueuePool):
         judged again in `connect`, where it may have aged meanwhile and would need I/O: hence the second of slack before
         the pool renews a connection, and the look for a greenlet in the listener that pings.
         """
-        if not self.checkedin():
-            return None
-        record = self._pool.get(False)
-        self._pool.put(record, False)
-        return self.connect() if self._is_ready(record) else None
+        record = self._pool.peek()
+        return self.connect() if record is not None and self._is_ready(record) else None
+
+    async def acquire(self) -> PoolProxiedConnection:
+        """A connection, in turn. Raises: PoolTimeout, and what connecting raises."""
+        if self._pool.peek() is None and self._overflow >= self._max_overflow:
+            try:
+                self._pool.put_on_top(await self._pool.wait(self._timeout))
+            except Empty:
+                raise PoolTimeout(f"no connection within {self._timeout} s") from None
+        ready = self.acquire_nowait()
+        return await greenlet_spawn(self.connect) if ready is None else ready
 
     def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection

@@ -39,9 +39,18 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
             return self._idle.pop()
         if not block:
             raise Empty
-        return await_only(self._wait(timeout))
+        return await_only(self.wait(timeout))
 
-    async def _wait(self, timeout: float | None) -> ConnectionPoolEntry:  # noqa: ASYNC109
+    def peek(self) -> ConnectionPoolEntry | None:
+        """What `get` would return at once."""
+        return self._idle[-1] if self._idle else None
+
+    def put_on_top(self, item: ConnectionPoolEntry) -> None:
+        """Let whoever calls `get` next, in this turn of the loop, have it."""
+        self._idle.append(item)
+
+    async def wait(self, timeout: float | None) -> ConnectionPoolEntry:  # noqa: ASYNC109
+        """What comes back next, for those who waited before excepted. Raises: Empty."""
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         try:
