@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -39,11 +40,17 @@ def create_app(settings: Settings | None = None) -> Litestar:
 
 
 def _build(settings: Settings | None = None) -> Litestar:
-    gc.disable()  # What is imported stays: looking through it again and again takes a sixth of the start.
-    try:
-        from app.application import create_app as build
-        from app.settings import required_settings
+    from app.settings import required_settings
 
-        return build(settings or required_settings())
+    return _application().create_app(settings or required_settings())
+
+
+@cache
+def _application() -> Any:
+    # What is imported stays: to look through all of it, again and again, takes a sixth of the start.
+    gc.disable()
+    try:
+        return import_module("app.application")
     finally:
+        gc.freeze()
         gc.enable()
