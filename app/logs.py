@@ -44,6 +44,7 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     logging.getLogger("alembic.runtime.migration").addFilter(
         lambda record: record.levelno > logging.INFO or record.getMessage().startswith("Running")
     )
+    logging.getLogger("alembic.runtime.plugins").setLevel("WARNING")
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
 

@@ -97,6 +97,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     return Settings(**values)
 
 
+def required_settings() -> Settings:
+    """The settings of this process. Raises: SystemExit, with a line for each that is wrong."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise SystemExit(f"Error: these settings are wrong\n{error}") from None
+
+
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
