@@ -80,7 +80,8 @@ class ServerPlugin(GranianPlugin, CLIPlugin):
             self.migrate()
             _logger.info("Embedded PostgreSQL in %s", self.embedded_dir)
         self.log_budget(get_current_context().params["wc"])
-        _logger.info("Docs at %s/schema, access is %s", where, self.access)
+        mounted = (get_current_context().params.get("url_path_prefix") or "").strip("/")
+        _logger.info("Docs at %s, access is %s", "/".join(filter(None, (where, mounted, "schema"))), self.access)
         try:
             with shared_folder():
                 yield
