@@ -39,12 +39,12 @@ def _corrected(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_widths(node: Any, name: str = "") -> None:
-    """Have whole numbers without a maximum be of 64 bits: many a generated client would take 32."""
+    """Have whole numbers without a small maximum be of 64 bits: many a generated client would take 32."""
     if isinstance(node, list):
         for item in node:
             _say_widths(item)
     elif isinstance(node, dict):
-        if node.get("type") == "integer" and "maximum" not in node and name != "status":
+        if node.get("type") == "integer" and node.get("maximum", 2**63) >= 2**31 and name != "status":
             node["format"] = "int64"
         for key, value in node.items():
             _say_widths(value, key)

@@ -39,7 +39,21 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     sort: (
-        Annotated[str, Meta(max_length=100, description="Keys in order, a minus sign to descend: `name,-created_at`")]
+        Annotated[
+            str,
+            Meta(
+                max_length=100,
+                description="Keys in order, each once and `id` last; a minus sign to descend: `name,-created_at`",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    id: (
+        Annotated[
+            list[Annotated[int, Meta(ge=0, le=LARGEST_BIGINT)]],
+            Meta(min_length=1, max_length=100, description="These ids, separated by commas; unknown ones are left out"),
+        ]
         | UnsetType
     ) = UNSET
 
