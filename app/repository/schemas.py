@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -13,6 +13,9 @@ LARGEST_BIGINT = 2**63 - 1
 
 class Body(Struct, forbid_unknown_fields=True):
     """What a client sends. It refuses fields that it does not know."""
+
+    fixed: ClassVar[frozenset[str]] = frozenset({"id"})
+    """Fields that there are, but not to be set here: of them a client is told so."""
 
 
 class Item(Struct, frozen=True):

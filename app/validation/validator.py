@@ -30,8 +30,9 @@ def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, di
     if not isinstance(raw, dict):
         return None, {"": "must be an object"}
     fields = fields_of(kind)
-    unknown = (name for name in raw if name not in fields)
-    errors = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
+    fixed = getattr(kind, "fixed", ())
+    unknown = islice((name for name in raw if name not in fields), MOST_ERRORS)
+    errors = {name: "cannot be changed" if name in fixed else "unknown" for name in unknown}
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in raw:
@@ -41,7 +42,7 @@ def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, di
         try:
             values[name] = _value(raw[name], field, strict=strict)
         except ValueError as error:
-            errors[name] = to_message(error, words=field.words, choices=field.choices)
+            errors[name] = to_message(error, raw[name], words=field.words, choices=field.choices)
     return (None, errors) if errors else (kind(**values), errors)
 
 
