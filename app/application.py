@@ -112,7 +112,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     local, log = settings.access == "local", settings.log_requests
-    app.handle_request = partial(handle_request, local=local, log=log, limit=limit, observe=metrics.observe)
+    prefix = settings.root_path.rstrip("/")
+    app.handle_request = partial(
+        handle_request, local=local, log=log, limit=limit, prefix=prefix, observe=metrics.observe
+    )
     return app
 
 

@@ -21,6 +21,7 @@ _ALIASES = {
 _SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+RootPath = Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z", description="a path such as /api")]
 
 
 class SettingsError(ValueError):
@@ -54,6 +55,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Who may call: this machine only, or everybody."""
     sign_up: Literal["open", "admin"] = "open"
     """Who may create a user, once there are ways to sign in."""
+    root_path: RootPath = "/"
+    """What a proxy in front takes off every path before it asks this service."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -131,4 +134,6 @@ def _allowed(kind: Any) -> str:
         ]
         noun = "a whole number" if isinstance(described, msgspec.inspect.IntType) else "a number"
         return " and ".join([f"{noun} of {bounds[0]}", *bounds[1:]]) if bounds else noun
+    if isinstance(described, msgspec.inspect.Metadata):
+        return str((described.extra_json_schema or {})["description"])
     return "true or false" if isinstance(described, msgspec.inspect.BoolType) else "text"
