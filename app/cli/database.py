@@ -33,6 +33,9 @@ def upgrade(config: SQLAlchemyAsyncConfig) -> None:
     AlembicCommands(config).upgrade("head")
 
 
+# What leaves functions and counters behind, what writes hashes into a file for everybody, and what is done already.
+for _name in ("drop-all", "dump-data", "init"):
+    database_group.commands.pop(_name, None)
 # A process has but one such group, whatever applications it makes.
 for _command in database_group.commands.values():
     if _command.callback is not None:
