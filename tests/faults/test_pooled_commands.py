@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from anyio import to_thread
 
-from app.database import migrations
+from app.database import migration_lock
 from app.database_url import parse_database_url
 from tests.commands import Shell
 from tests.databases import alembic_commands
@@ -62,7 +62,7 @@ async def test_each_command_works_twice(postgres: PrivatePostgres, tmp_path: Pat
 async def test_each_command_for_the_schema_works_twice(
     postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "_SECOND_CONNECTION_TIMEOUT", 0.2)
+    monkeypatch.setattr(migration_lock, "_SECOND_CONNECTION_TIMEOUT", 0.2)
     async with pgbouncer(postgres.port, servers=1) as port:
         commands = alembic_commands(parse_database_url(_pooled(port)))
         for work in (
