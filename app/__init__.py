@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
 def _build(settings: Settings | None = None) -> Litestar:
     from app.settings import required_settings
 
-    return _application().create_app(settings or required_settings())
+    return cast("Litestar", _application().create_app(settings or required_settings()))
 
 
 @cache

@@ -74,7 +74,7 @@ class UserService(Litestar):
 def create_app(settings: Settings | None = None) -> Litestar:
     """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
     settings = settings or load_settings()
-    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
     config = configure_database(settings)
     limit = time_limit(settings)
     pooled = database_url(settings).transaction_pooling

@@ -64,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The least severe lines that are logged."""
     log_requests: bool = False
     """Log a line for each request, not only for those that fail."""
+    log_error_data: bool = False
+    """Log what exceptions say, with the SQL and the people's data in it: on a laptop only."""
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 0
     """Seconds after SIGTERM in which `/health/ready` says 503 and requests are still accepted."""
     embedded_data_dir: str = ".postgres"
