@@ -29,6 +29,7 @@ from app.http.dto import JsonBody
 from app.http.exception_handlers import handle_exception
 from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
+from app.http.rules import Gate, apply_rules
 from app.logs import configure_logs
 from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
@@ -38,12 +39,18 @@ from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
 from app.resources.developers.records import DEVELOPERS
+from app.resources.passwords.controller import PasswordController
+from app.resources.sessions.controller import SessionController
+from app.resources.sessions.last_use import LastUse
+from app.resources.sessions.repository import Sessions
 from app.resources.users.controller import UserController
 from app.resources.users.records import USERS
 from app.settings import Settings, load_settings
 
 RESOURCES: list[type[Controller]] = [
     UserController,
+    SessionController,
+    PasswordController,
     DeveloperController,
 ]
 RECORDS = [USERS, DEVELOPERS]
@@ -89,6 +96,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None
     )
     passwords = Passwords()
+    last_use = LastUse(config.get_engine())
+    sessions = Sessions(reader, passwords, last_use, settings)
+    gate = Gate(sessions.caller, sign_up=settings.sign_up)
     readiness = Readiness(reader)
     pool = cast("Pool", config.get_engine().sync_engine.pool)
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
@@ -103,9 +113,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
             "passwords": provide(passwords),
+            "sessions": provide(sessions),
+            "caller": Provide(gate.caller),
+            "visitor": Provide(gate.visitor),
             "readiness": provide(readiness),
             "metrics": provide(metrics),
         },
+        guards=[gate.guard] if settings.access == "token" else [],
         dto=JsonBody,
         return_dto=None,
         type_decoders=[(is_id, decode_id)],
@@ -113,11 +127,16 @@ def create_app(settings: Settings | None = None) -> Litestar:
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=describe_api(*RESOURCES, HealthController),
-        lifespan=[lambda _: trimming(config.get_engine(), keep=settings.db_pool_size), metrics.lifespan],
+        lifespan=[
+            lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
+            metrics.lifespan,
+            last_use.lifespan,
+        ],
         on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
+    apply_rules(app.routes, enforced=settings.access == "token")
     local, log = settings.access == "local", settings.log_requests
     app.handle_request = partial(handle_request, local=local, log=log, limit=limit, observe=metrics.observe)
     return app

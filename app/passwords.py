@@ -28,8 +28,12 @@ _ARGON2 = re.compile(
     rf"\$(?=[^$]{{11,86}}\$){_BASE64}\$(?=.{{16,86}}\Z){_BASE64}",
     re.ASCII,
 )
-# Up to 2^14 rounds, which take a second.
-_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-4])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
+# Up to 2^13 rounds, which take half a second.
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1[0-3])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]")
+
+
+_SEEN_BY_BCRYPT = 72
+"""Bytes of a password."""
 
 
 def _yield_to_the_event_loop() -> None:
@@ -74,20 +78,25 @@ def check_hash(text: str) -> None:
     """Accept what `verify` understands, at a cost that can be borne. Raises: ValueError."""
     if text.startswith("$2"):
         if not _BCRYPT.fullmatch(text):
-            raise ValueError("not a bcrypt hash of a cost from 4 to 14")
+            raise ValueError("not a bcrypt hash of a cost from 4 to 13")
         return
     if (found := _ARGON2.fullmatch(text)) is None:
         raise ValueError("not an argon2 or bcrypt hash")
     memory, passes, lanes = map(int, found.groups())
-    if not 8 * lanes <= memory <= 2**20 or passes > 16 or lanes > 16:
-        raise ValueError("not an argon2 hash of 8 KiB a lane to 1 GiB, at most 16 passes and at most 16 lanes")
+    if not 8 * lanes <= memory <= 2**16 or passes > 16 or lanes > 16:
+        raise ValueError("not an argon2 hash of 8 KiB a lane to 64 MiB, at most 16 passes and at most 16 lanes")
+
+
+def should_rehash(hashed: str, password: str) -> bool:
+    """Whether a hash is not as ours are. Of a long password bcrypt has seen a part, and would no more be right."""
+    return len(password.encode()) <= _SEEN_BY_BCRYPT if hashed.startswith("$2") else hasher.check_needs_rehash(hashed)
 
 
 def _matches(hashed: str, password: str) -> bool:
     try:
         if hashed.startswith("$2"):
             # Those who made the hash never saw more than 72 bytes; the library no longer cuts them off itself.
-            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
+            return bcrypt.checkpw(password.encode()[:_SEEN_BY_BCRYPT], hashed.encode())
         return hasher.verify(hashed, password)
     except (VerificationError, InvalidHashError, ValueError):
         return False

@@ -14,6 +14,7 @@ from app.cli.command import CommandRunner
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
 from app.cli.recount import recount_command
+from app.cli.sessions import sessions_command
 from app.cli.users import user_commands
 from app.resources.users.records import USERS
 
@@ -30,7 +31,7 @@ class CommandLinePlugin(CLIPlugin):
         database_group.add_command(recount_command(runner))
         for resource in self._datasets:
             group = Group(resource.name, help=f"Manage {resource.name}.")
-            others = user_commands(runner) if resource is USERS else []
+            others = [*user_commands(runner), sessions_command(runner)] if resource is USERS else []
             for command in (import_command(runner, resource), export_command(runner, resource), *others):
                 group.add_command(command)
             cli.add_command(group)

@@ -14,7 +14,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import Tag
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from app.http.dependencies import AnyRequest
@@ -79,7 +79,14 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
         description=_DESCRIPTION,
         use_handler_docstrings=True,
         tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_secured),
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme("http", scheme="bearer", description="A token of POST /sessions")
+            }
+        ),
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, after_request=_secured, opt={"who": "anyone"}
+        ),
         render_plugins=[
             _StaticText("/", MediaType.HTML, _PAGE.read_text().replace("$TITLE", TITLE)),
             _StaticText("/start.js", "text/javascript", _START),
@@ -97,7 +104,7 @@ def swagger_ui() -> HTTPRouteHandler:
     files = {name: (folder / name).read_bytes() for name in _FILES}
     tags = {name: f'"{blake2b(content, digest_size=16).hexdigest()}"' for name, content in files.items()}
 
-    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_secured)
+    @get("/schema/assets/{name:str}", who="anyone", include_in_schema=False, after_request=_secured)
     async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         if name not in files:
             raise NotFoundException
