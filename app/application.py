@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +12,6 @@ from advanced_alchemy.extensions import litestar as alchemy
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Controller, Litestar
 from litestar.di import Provide
-from litestar.enums import ScopeType
-from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
-from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.cli.database import upgrade
 from app.cli.plugin import CommandLinePlugin
@@ -30,6 +25,7 @@ from app.http.exception_handlers import handle_exception
 from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.http.rules import Gate, apply_rules
+from app.http.service import UserService
 from app.logs import configure_logs
 from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
@@ -57,32 +53,6 @@ RECORDS = [USERS, DEVELOPERS]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""
-
-
-class UserService(Litestar):
-    """Litestar behind the middleware."""
-
-    handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
-
-    def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
-        """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
-        routes = super().get_route_handler_map(value)
-        return {
-            path: {way: handler for way, handler in ways.items() if way != "OPTIONS"} for path, ways in routes.items()
-        }
-
-    def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
-        """Have OPTIONS name HEAD, too, which the middleware answers."""
-        super().register(value)
-        for route in self.routes:
-            if isinstance(route, HTTPRoute) and "GET" in route.methods:
-                route.methods.add("HEAD")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        if scope["type"] == ScopeType.HTTP:
-            await self.handle_request(super().__call__, scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> Litestar:

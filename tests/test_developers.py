@@ -20,6 +20,7 @@ from app.repository.reader import Reader
 from app.resources.developers.repository import DeveloperRepository, by_specialty, developers
 from app.resources.developers.schemas import DeveloperQuery
 from app.settings import Settings
+from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
 from tests.test_counts import run
 from tests.test_users import sign_up
@@ -300,3 +301,19 @@ async def test_the_page_lists_the_routes_of_the_document(client: httpx.AsyncClie
 
     served = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if "/developers" in path}
     assert listed == served
+
+
+async def test_whoever_has_signed_in_reads_and_administrators_change(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    ada, root = await add_user(engine, "Ada"), await add_user(engine, "Root", is_admin=True)
+    callers = [{}, *[bearer(await add_session(engine, user)) for user in (ada, root)]]
+    routes = [("GET", "/developers"), ("GET", "/developers/1"), ("POST", "/developers"), ("POST", "/developers/bulk")]
+    routes += [("PATCH", "/developers/1"), ("DELETE", "/developers/1")]
+
+    statuses = [
+        [(await remote.request(method, path, headers=caller)).status_code for method, path in routes]
+        for caller in callers
+    ]
+
+    assert statuses == [[401] * 6, [200, 404, 403, 403, 403, 403], [200, 404, 400, 400, 400, 404]]
