@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.exc import IntegrityError
 
-from app.validation.fields import normal_email
+from app.validation.addresses import normal_email
 
 revision = "20261125_spellings"
 down_revision = "20261125_versions"

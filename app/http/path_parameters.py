@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import PathParameter
 
-from app.validation.texts import whole_number
+from app.validation.texts import MOST_DIGITS, is_whole_number
 
 
 class _Id(int):
@@ -23,4 +23,6 @@ def is_id(kind: Any) -> bool:
 
 def decode_id(_: type[_Id], text: str) -> _Id:
     """Raises: ValueError."""
-    return _Id(whole_number(text))
+    if not is_whole_number(text):
+        raise ValueError("must be a whole number")
+    return _Id(text[:MOST_DIGITS])
