@@ -28,7 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app.database.pool import Pool
 from app.http.dependencies import AnyRequest
 from app.http.openapi import problems
-from app.operations.shared import new_folder, shared
+from app.operations.shared import hold, new_folder, shared
 from app.passwords import Passwords
 
 _DURATION = "http_request_duration_seconds"
@@ -119,6 +119,7 @@ def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Gauges:
 @cache
 def _folder() -> Path:
     if folder := shared():
+        hold(folder)  # A worker that was not forked.
         return folder
     own = new_folder()
     # As a worker's process may be one of multiprocessing's, which end without atexit.
