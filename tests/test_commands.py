@@ -98,6 +98,8 @@ async def test_a_user_is_deleted_once(shell: Shell) -> None:
     [
         (CREATE, "short", 1, "Error: password: at least 8 characters"),
         (CREATE[:-1], "", 2, "--password-stdin is needed where nobody can be asked"),
+        (("users", "create", *CREATE[4:]), f"{SECRET}\n" * 3, 2, "--name is needed where nobody can be asked"),
+        (("users", "create"), SECRET, 2, "--name, --email, --password-stdin are needed where nobody can be asked"),
         (("users", "create", "--name", " ", "--email", "nobody", "--password-stdin"), "x", 1, "email: not a valid"),
         (("users", "list", "--sort", "age"), "", 1, "must be keys of id, name, email, created_at"),
         (("users", "list", "--size", "101"), "", 2, "--size"),

@@ -35,6 +35,8 @@ def plain_errors() -> Iterator[None]:
     except CommandError as error:
         advice = next((told for said, told in _ADVICE.items() if str(error).startswith(said)), "")
         raise SystemExit(f"Error: {error}{advice}") from error
+    except EOFError:
+        raise SystemExit("Error: --no-prompt is needed where nobody can be asked") from None
     finally:
         console.quiet = False
 
