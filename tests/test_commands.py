@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import subprocess
+import sys
 import time
 
 import httpx
@@ -15,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.command import CommandRunner
+from app.cli.output import print_table
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.passwords import Passwords
@@ -70,6 +73,19 @@ async def test_people_get_a_table_that_their_terminal_survives(
         "1   Ada    u3@example.com",
     ]
     assert listed.stderr == "2 of 2 users, page 1 of 1\n"
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "Zoë ??"), ("utf-8", "Zoë 漢字")])
+def test_a_terminal_without_the_letters_gets_question_marks(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
+) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+
+    print_table(["NAME"], [["Zoë 漢字"]])
+
+    terminal.seek(0)
+    assert terminal.read().splitlines() == ["NAME", shown]
 
 
 @pytest.mark.parametrize("who", ["1", "ADA@example.com"])

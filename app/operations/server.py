@@ -25,6 +25,7 @@ from app.database import embedded
 from app.database.engine import ROOT
 from app.operations.listening import address
 from app.operations.metrics import shared_folder
+from app.operations.supervision import notify
 
 _logger = logging.getLogger(__name__)
 _REPEAT_INTERVAL = 0.5
@@ -96,6 +97,7 @@ class ServerPlugin(GranianPlugin, CLIPlugin):
             nonlocal draining
             if not draining:  # Granian's parent repeats the signal.
                 draining = True
+                notify("STOPPING=1")
                 self.drain()
                 # For Granian SIGINT means the same; we took only SIGTERM from it.
                 loop.call_later(self.drain_seconds, signal.raise_signal, signal.SIGINT)
@@ -103,6 +105,7 @@ class ServerPlugin(GranianPlugin, CLIPlugin):
         loop = get_running_loop()
         if self.drain_seconds:
             loop.add_signal_handler(signal.SIGTERM, begin_draining)
+        notify("READY=1")
         yield
 
 
