@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -14,9 +13,6 @@ _WRAPPERS = ("sqlalchemy.", "advanced_alchemy.")
 """Libraries that say less than what they have caught."""
 
 _shows_error_data = False
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that the current task serves; empty outside a request."""
 
 
 def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool = False) -> None:
@@ -31,7 +27,7 @@ def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
+        structlog.contextvars.merge_contextvars,
         _describe_exception,
     ]
     rendered: list[Any] = (
@@ -62,12 +58,6 @@ def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool
     logging.getLogger("alembic.runtime.plugins").setLevel("WARNING")
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
-
-
-def _add_request_id(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if current := request_id.get():
-        event["request_id"] = current
-    return event
 
 
 def _describe_exception(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

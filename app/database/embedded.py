@@ -70,6 +70,15 @@ def _is_last_holder(holder: int) -> bool:
     return False
 
 
+def _let_go() -> None:
+    """A child's copies would keep a server whose users are all gone."""
+    while _holders:
+        os.close(_holders.popitem()[1])
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
     """Only one process at a time starts or stops the server."""
