@@ -42,8 +42,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
 def _build(settings: Settings | None = None) -> Litestar:
     from app.settings import required_settings
 
-    build = _application().create_app
-    return cast("Litestar", build(settings or required_settings()))
+    return cast("Litestar", _application().create_app(settings or required_settings()))
 
 
 @cache

@@ -68,7 +68,9 @@ def serve(fd: int | None, debug: bool, pdb: bool, **options: Any) -> None:
     if options["workers_kill_timeout"] is None:
         # Seconds for the requests in flight.
         options["workers_kill_timeout"] = 10 + ceil(settings.drain_seconds)
-    note = f"Docs at {address(fd=fd, **options)}/schema, access is {settings.access}"
+    mounted = (options["url_path_prefix"] or "").strip("/")
+    docs = "/".join(filter(None, (address(fd=fd, **options), mounted, "schema")))
+    note = f"Docs at {docs}, access is {settings.access}"
     with _database(settings) as folder, shared_folder():
         if folder:
             # Else every write of the database restarts the workers.

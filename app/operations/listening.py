@@ -27,8 +27,9 @@ def address(
         try:
             # Granian would share the port with another service, and each would get some of the requests.
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-        except OSError as error:
-            raise ClickException(f"cannot listen on {place}: {error.strerror}") from error
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+            raise ClickException(f"cannot listen on {place}: {reason}") from error
     return f"{'https' if ssl_certificate else 'http'}://{place}"
 
 
