@@ -17,7 +17,7 @@ from benchmarks.rounds import PROCESS, Key, Plan, Sample
 from benchmarks.servers import SERVERS
 from benchmarks.workloads import WORKLOADS
 
-FIGURES = (RATE, "p50_ms", P99, CPU, "database_cpu_ms_per_request", "start_ms", "worker_rss_mb")
+FIGURES = (RATE, "p50_ms", P99, CPU, "database_cpu_ms_per_request", "start_ms", "worker_rss_mb", "rss_mib")
 PACKAGES = ("litestar", "granian", "fastapi", "uvicorn", "sqlalchemy", "advanced-alchemy", "asyncpg")
 VERDICTS = {True: "[green]pass[/]", False: "[red]miss[/]", None: "[dim]not measured[/]"}
 
@@ -65,14 +65,15 @@ def workloads_table(figures: Figures, size: int) -> Table:
 def processes_table(figures: Figures, size: int) -> Table:
     table = Table(title=f"processes, {size:,} users", title_justify="left")
     table.add_column("server")
-    for column in ("start to first 200, ms", "ratio", "RSS of the worker, MB"):
+    for column in ("start to first 200, ms", "ratio", "RSS of the worker, MB", "with its parent, MiB"):
         table.add_column(column, justify="right")
     for name, server in SERVERS.items():
         key = Key(name, PROCESS, size)
         if figures.median("start_ms", key) is not None:
             ratio = figures.ratio("start_ms", key, key._replace(server="textbook"))
             start, rss = figures.median("start_ms", key), figures.median("worker_rss_mb", key)
-            table.add_row(server.title, number(start), spread(ratio), number(rss))
+            both = figures.median("rss_mib", key)
+            table.add_row(server.title, number(start), spread(ratio), number(rss), number(both))
     return table
 
 

@@ -14,7 +14,7 @@ from benchmarks.workloads import Workload, main_size
 T = TypeVar("T")
 
 PROCESS = "process"
-"""The workload of samples that are about the process itself: `start_ms` and `worker_rss_mb`."""
+"""The workload of samples that are about the processes themselves: `start_ms`, `worker_rss_mb`, `rss_mib` of all."""
 
 
 class Key(NamedTuple):
@@ -79,5 +79,9 @@ def run_size(plan: Plan, postgres: Postgres, round_: int, size: int) -> Iterator
                     figures = measure(running, workload, postgres, seconds=plan.seconds, seed=round_)
                     yield Sample(round_, Key(running.server.name, workload.name, size), figures)
         for running in started:
-            figures = {"start_ms": running.start_seconds * 1e3, "worker_rss_mb": running.worker_rss_mb()}
+            figures = {
+                "start_ms": running.start_seconds * 1e3,
+                "worker_rss_mb": running.worker_rss_mb(),
+                "rss_mib": running.rss_mib(),
+            }
             yield Sample(round_, Key(running.server.name, PROCESS, size), figures)

@@ -41,7 +41,7 @@ SERVERS = {
     for server in (
         Server("textbook", "FastAPI, textbook", (*UVICORN, "benchmarks.peers.textbook:app")),
         Server("stock", "Litestar + AA, stock", (*GRANIAN, "benchmarks.peers.stock:app")),
-        Server("ours", "this service", (*GRANIAN, "--factory", "app:create_app"), "ours", has_cursor=True),
+        Server("ours", "this service", ("app", "--workers", "1"), "ours", has_cursor=True),
         Server("bare", "bare ASGI + asyncpg", (*GRANIAN, "benchmarks.peers.bare:app"), has_cursor=True),
     )
 }
@@ -117,6 +117,10 @@ class Running:
         """Resident memory, in 10^6 bytes, of the process that answers: the busiest of the tree."""
         worker = max(tree(self.process), key=lambda process: sum(process.cpu_times()[:2]))
         return float(worker.memory_info().rss) / 1e6
+
+    def rss_mib(self) -> float:
+        """Resident memory of all its processes together."""
+        return sum(float(process.memory_info().rss) for process in tree(self.process)) / 2**20
 
     def stop(self) -> None:
         self._popen.terminate()
