@@ -31,8 +31,9 @@ from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.logs import configure_logs
 from app.operations.connection_budget import log_connection_budget
+from app.operations.figures import read_counters, read_gauges
 from app.operations.health import HealthController, Readiness
-from app.operations.metrics import Metrics, read_gauges, show_metrics
+from app.operations.metrics import Metrics, show_metrics
 from app.operations.server import ServerPlugin
 from app.passwords import Passwords
 from app.repository.reader import Reader
@@ -91,7 +92,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     passwords = Passwords()
     readiness = Readiness(reader)
     pool = cast("Pool", config.get_engine().sync_engine.pool)
-    metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
+    gauges = partial(read_gauges, pool, settings.db_pool_size, passwords)
+    metrics = Metrics(gauges, partial(read_counters, reader))
     app = UserService(
         route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
         plugins=[

@@ -14,7 +14,7 @@ from app.repository.schemas import Item, ListQuery
 from app.resources.users.model import User
 
 
-class ByName(ListQuery):
+class ByName(ListQuery, frozen=True):
     name: str | UnsetType = UNSET
 
 

@@ -21,6 +21,15 @@ PRIVATE = (b"cache-control", b"private, no-cache")
 NO_STORE = (b"cache-control", b"no-store")
 
 _encode = msgspec.json.Encoder().encode
+_last: tuple[Any, bytes] = None, b""
+
+
+def _encoded(content: Any) -> bytes:
+    """Those who shared a read come with the very same page, one after the other: it is encoded for the first."""
+    global _last
+    if content is not _last[0]:
+        _last = content, _encode(content)
+    return _last[1]
 
 
 class JsonResponse(Response[T]):
@@ -33,7 +42,7 @@ class JsonResponse(Response[T]):
     def __init__(self, content: T, *, status_code: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Unlike its parent it keeps no content; without one (None) there is no body."""
         self.status_code = status_code
-        self._body = b"" if content is None else _encode(content)
+        self._body = b"" if content is None else _encoded(content)
         self._headers = [*headers]
         if self._body:
             length = str(len(self._body)).encode()

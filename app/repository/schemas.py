@@ -21,7 +21,7 @@ class Item(Struct, frozen=True):
     id: int
 
 
-class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+class ListQuery(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What every list understands; a field's description is the parameter's in the document."""
 
     page: Annotated[int, Meta(ge=1, description="The page, counted from 1 (page mode, the default)")] | UnsetType = (

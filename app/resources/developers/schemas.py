@@ -40,7 +40,7 @@ class DeveloperRead(Item, frozen=True):
     created_at: datetime
 
 
-class DeveloperQuery(ListQuery):
+class DeveloperQuery(ListQuery, frozen=True):
     specialty: Annotated[Specialty, Meta(description="Exactly this specialty")] | UnsetType = UNSET
     email: Address | UnsetType = UNSET
     name: Annotated[Name, Meta(description="Exactly this name")] | UnsetType = UNSET

@@ -42,7 +42,7 @@ class UserRead(Item, frozen=True):
     email: str
 
 
-class UserQuery(ListQuery):
+class UserQuery(ListQuery, frozen=True):
     email: Address | UnsetType = UNSET
     name: Annotated[Name, Meta(description="Exactly this name")] | UnsetType = UNSET
     q: Search | UnsetType = UNSET
