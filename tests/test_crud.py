@@ -14,7 +14,7 @@ from app.repository.schemas import Item, ListQuery
 from app.resources.users.model import User
 
 
-class ByName(ListQuery, frozen=True):
+class ByName(ListQuery):
     name: str | UnsetType = UNSET
 
 

@@ -126,11 +126,11 @@ def test_a_bound_that_msgspec_does_not_know_is_refused_at_the_start() -> None:
         Collection(User, Item, Bounded, sort=[], filters=[exactly("amount", User.name)])
 
 
-class Bounded(ListQuery, frozen=True):
+class Bounded(ListQuery):
     amount: Annotated[Decimal, Meta(ge=0)] | UnsetType = UNSET
 
 
-class Anything(ListQuery, frozen=True):
+class Anything(ListQuery):
     size_: Literal["s", "m"] | UnsetType = UNSET
     colour: Colour | UnsetType = UNSET
     day: Annotated[date, Meta(description="A day")] | UnsetType | None = UNSET

@@ -24,7 +24,10 @@ class Listing(Generic[T]):
         """The options are those of `Queries`. Raises: TypeError."""
         self._model = model
         self._item = item
-        self.prepare = Queries(model, item.__struct_fields__, query, **options).prepare
+        self.query = query
+        self._queries = Queries(model, item.__struct_fields__, query, **options)
+        self.sortable = self._queries.sortable
+        self.prepare = self._queries.prepare
 
     async def page(self, reader: Reader, query: ListQuery) -> Page[T]:
         """One page and the total, from one snapshot. Raises: Invalid, SharedFailure."""

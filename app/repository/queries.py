@@ -7,21 +7,22 @@ from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET, Struct
+from msgspec.json import encode
 
 from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.columns import Sortable
 from app.repository.cursors import belonging_to, decode_cursor, decoder_of, key_type_of
-from app.repository.filters import Filter
+from app.repository.filters import Filter, among
 from app.repository.reader import Rendered, render
 from app.repository.schemas import ListQuery
 from app.repository.statements import Shape, cursor_page, cursor_pages, deep_page, page
-from app.validation.validator import fields_of
+from app.validation.inspection import fields_of
 
 DEEP = 500
 """Rows to skip from which on a page is looked for among the keys alone, and from the nearer end of the table."""
 _REMEMBERED = 512
-"""Queries and shapes that are kept ready."""
+"""Shapes that are kept ready."""
 
 Keys = tuple[tuple[str, bool], ...]
 Cursor = tuple[Any, ...]
@@ -58,7 +59,7 @@ class Queries:
         order: str = "id",
     ) -> None:
         """A list can be sorted by the id and by `sort`, whose names are its columns' or labels'; `order` is the sort
-        where a query has none. There is one filter for each field of `query`. Raises: TypeError."""
+        where a query has none. There is one filter for each field of `query`, besides `id`. Raises: TypeError."""
         names = [one.name for one in filters]
         asked = [name for name in query.__struct_fields__ if name not in ListQuery.__struct_fields__]
         if sorted(names) != sorted(asked):
@@ -68,38 +69,37 @@ class Queries:
         self._table = model.metadata.tables[str(model.__tablename__)]
         self._table.info["counted"] = True
         self._fields = fields
-        self._sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
-        self._kinds = {name: key_type_of(key) for name, key in self._sortable.items()}
+        self.sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
+        self._kinds = {name: key_type_of(key) for name, key in self.sortable.items()}
         leading = {str(next(iter(index.expressions))) for index in self._table.indexes}
         self._indexed = {"id"} | {
-            name for name, key in self._sortable.items() if str(getattr(key, "expression", key)) in leading
+            name for name, key in self.sortable.items() if str(getattr(key, "expression", key)) in leading
         }
         self._order = order
-        self._filters = {one.name: one for one in filters}
-        self.prepare = lru_cache(_REMEMBERED)(self._prepare)
+        self._filters = {one.name: one for one in (among("id", model.id), *filters)}
         self._rendered = lru_cache(_REMEMBERED)(self._render)
         self._sorts = lru_cache(_REMEMBERED)(self._parse_sort)
         self._decoders = lru_cache(_REMEMBERED)(lambda keys: decoder_of([self._kinds[name] for name, _ in keys]))
         self._sorts(order)
 
-    def _prepare(self, query: ListQuery) -> Asked:
+    def prepare(self, query: ListQuery) -> Asked:
         """Raises: Invalid."""
         keys, values = self._sort(query), self._given(query)
-        filters = tuple(values)
+        filters, words = tuple(values), encode(query)
         if query.by_page:
             shape = "deep" if query.offset >= DEEP and not filters else "page"
             values |= {"size": query.size, "offset": query.offset}
-            return Asked(query, query, self._rendered(shape, keys, filters), values)
+            return Asked(query, words, self._rendered(shape, keys, filters), values)
         mark, names = belonging_to(self._table.name, keys, sorted(values.items())), tuple(f"after_{n}" for n, _ in keys)
         # One more than is shown tells whether there is a next page.
         values["size"] = query.size + 1
         if not query.cursor:
-            return Asked(query, query, self._rendered("first", keys, filters), values, mark, names)
+            return Asked(query, words, self._rendered("first", keys, filters), values, mark, names)
         cursor = decode_cursor(str(query.cursor), self._decoders(keys), mark)
         nulls = frozenset(name for (name, _), value in zip(keys, cursor, strict=True) if value is None)
         one = self._rendered("next", keys, filters, nulls)
         if filters or not self._is_indexed(keys):
-            return Asked(query, query, one, values, mark, names, cursor)
+            return Asked(query, words, one, values, mark, names, cursor)
         many = self._rendered("nexts", keys, filters, nulls)
         return Asked(query, (query.size, keys, nulls), one, values, mark, names, cursor, many)
 
@@ -115,8 +115,8 @@ class Queries:
         keys: dict[str, bool] = {}
         for given in text.split(","):
             name = given.removeprefix("-")
-            if name not in self._sortable or name in keys or "id" in keys:
-                detail = f"must be keys of {', '.join(self._sortable)}, each once and id last, with - to descend"
+            if name not in self.sortable or name in keys or "id" in keys:
+                detail = f"must be keys of {', '.join(self.sortable)}, each once and id last, with - to descend"
                 raise Invalid([FieldError(detail, parameter="sort")])
             keys[name] = given.startswith("-")
         keys.setdefault("id", list(keys.values())[-1])
@@ -142,7 +142,7 @@ class Queries:
         shape = Shape(
             model=self._model,
             fields=self._fields,
-            keys=tuple((name, self._sortable[name], down) for name, down in keys),
+            keys=tuple((name, self.sortable[name], down) for name, down in keys),
             conditions=tuple(self._filters[name].condition for name in filters),
         )
         if kind == "nexts":

@@ -14,6 +14,8 @@ Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend
 
 
 class DeveloperCreate(Body):
+    fixed = frozenset({"id", "created_at"})
+
     name: Name
     email: Email
     specialty: Specialty
@@ -28,6 +30,8 @@ DeveloperBulk = Annotated[
 class DeveloperUpdate(Body):
     """What may change; what is left out stays."""
 
+    fixed = frozenset({"id", "created_at"})
+
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
     specialty: Specialty | UnsetType = UNSET
@@ -40,7 +44,7 @@ class DeveloperRead(Item, frozen=True):
     created_at: datetime
 
 
-class DeveloperQuery(ListQuery, frozen=True):
+class DeveloperQuery(ListQuery):
     specialty: Annotated[Specialty, Meta(description="Exactly this specialty")] | UnsetType = UNSET
     email: Address | UnsetType = UNSET
     name: Annotated[Name, Meta(description="Exactly this name")] | UnsetType = UNSET
