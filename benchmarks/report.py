@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmarks.bars import CPU, P99, RATE, Bar
 from benchmarks.figures import Figures, Ratio
 from benchmarks.rounds import PROCESS, Key, Plan, Sample
-from benchmarks.servers import SERVERS
+from benchmarks.servers import FASTIFY, SERVERS
 from benchmarks.workloads import WORKLOADS
 
 FIGURES = (RATE, "p50_ms", P99, CPU, "database_cpu_ms_per_request", "start_ms", "worker_rss_mb", "rss_mib")
@@ -102,12 +102,13 @@ def as_json(plan: Plan, samples: Sequence[Sample], bars: Sequence[Bar], *, postg
     figures = Figures(samples)
     return {
         "run": {
-            "rounds": plan.rounds,
+            "rounds": 1 + max(sample.round for sample in samples),
             "seconds": plan.seconds,
             "sizes": list(plan.sizes),
             "cores": os.cpu_count(),
             "versions": {"python": platform.python_version(), "postgresql": postgresql}
-            | {package: version(package) for package in PACKAGES},
+            | {package: version(package) for package in PACKAGES}
+            | fastify_versions(),
         },
         "bars": [
             {
@@ -122,6 +123,10 @@ def as_json(plan: Plan, samples: Sequence[Sample], bars: Sequence[Bar], *, postg
         "medians": [medians(figures, key) for key in figures.keys],
         "samples": [sample.as_dict() for sample in samples],
     }
+
+
+def fastify_versions() -> dict[str, str]:
+    return dict(json.loads((FASTIFY / "package.json").read_text())["dependencies"]) if SERVERS["fastify"].exists else {}
 
 
 def medians(figures: Figures, key: Key) -> dict[str, Any]:

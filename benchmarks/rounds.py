@@ -1,5 +1,6 @@
 """Rounds: every round runs each server once for each workload, in rotated order, and yields Samples."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,12 +41,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `seconds` is the length of each measurement; a warm-up of a quarter goes before it."""
+    """What to run. `seconds` is the length of each measurement; a warm-up of a quarter goes before it.
+
+    There are as many rounds as fit into `minutes`, and one in any case.
+    """
 
     servers: Sequence[Server]
     workloads: Sequence[Workload]
     sizes: Sequence[int]
-    rounds: int
+    minutes: float
     seconds: int
 
     def workloads_at(self, size: int) -> list[Workload]:
@@ -59,9 +63,12 @@ def rotated(items: Sequence[T], by: int) -> list[T]:
 
 def run(plan: Plan, postgres: Postgres) -> Iterator[Sample]:
     """Raises: AnswerError, LoadError."""
-    for round_ in range(plan.rounds):
+    began = ended = time.monotonic()
+    longest, round_ = 0.0, 0
+    while ended + longest <= began + plan.minutes * 60:
         for size in plan.sizes:
             yield from run_size(plan, postgres, round_, size)
+        longest, ended, round_ = max(longest, time.monotonic() - ended), time.monotonic(), round_ + 1
 
 
 def run_size(plan: Plan, postgres: Postgres, round_: int, size: int) -> Iterator[Sample]:

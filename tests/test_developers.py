@@ -198,11 +198,12 @@ async def test_a_list_is_found_by_an_index(
         "VACUUM ANALYZE developers",
     )
 
-    rendered, values = developers.prepare(parse_query(DeveloperQuery, query_string.encode()))
+    asked = developers.prepare(parse_query(DeveloperQuery, query_string.encode()))
+    values = {**asked.values, **dict(zip(asked.names, asked.cursor, strict=False))}
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        arguments = [values.get(name, default) for name, default in rendered.parameters]
-        steps = [row[0] for row in await raw.fetch(f"EXPLAIN {rendered.sql}", *arguments)]
+        arguments = [values.get(name, default) for name, default in asked.one.parameters]
+        steps = [row[0] for row in await raw.fetch(f"EXPLAIN {asked.one.sql}", *arguments)]
 
     assert any(index in step for step in steps)
     assert not any("Seq Scan on developers" in step for step in steps)
