@@ -79,7 +79,8 @@ class Import:
         try:
             return await self._staging.merge(self._terms.on_conflict)
         except UniqueViolationError:
-            raise ImportConflict(what="address (of another id)") from None
+            line = await self._staging.belonging_to_others()
+            raise ImportConflict(line, what="address", taken="belongs to another id") from None
 
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""

@@ -10,6 +10,7 @@ from click import Group
 from litestar.plugins import CLIPlugin
 
 from app.bulk.dataset import Dataset
+from app.cli.checking import check_password_command
 from app.cli.command import CommandRunner
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
@@ -30,7 +31,7 @@ class CommandLinePlugin(CLIPlugin):
         database_group.add_command(recount_command(runner))
         for resource in self._datasets:
             group = Group(resource.name, help=f"Manage {resource.name}.")
-            others = user_commands(runner) if resource is USERS else []
+            others = [*user_commands(runner), check_password_command(runner)] if resource is USERS else []
             for command in (import_command(runner, resource), export_command(runner, resource), *others):
                 group.add_command(command)
             cli.add_command(group)
