@@ -18,11 +18,8 @@ from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
-from app.cli.database import upgrade
-from app.cli.plugin import CommandLinePlugin
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
-from app.database.postgres import installed
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
@@ -30,23 +27,19 @@ from app.http.exception_handlers import handle_exception
 from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.logs import configure_logs
-from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
+from app.operations.leaving import leaving
 from app.operations.metrics import Metrics, read_gauges, show_metrics
-from app.operations.server import ServerPlugin
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
-from app.resources.developers.records import DEVELOPERS
 from app.resources.users.controller import UserController
-from app.resources.users.records import USERS
 from app.settings import Settings, load_settings
 
 RESOURCES: list[type[Controller]] = [
     UserController,
     DeveloperController,
 ]
-RECORDS = [USERS, DEVELOPERS]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""
@@ -81,7 +74,7 @@ class UserService(Litestar):
 def create_app(settings: Settings | None = None) -> Litestar:
     """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
     settings = settings or load_settings()
-    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
     config = configure_database(settings)
     limit = time_limit(settings)
     pooled = database_url(settings).transaction_pooling
@@ -94,11 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
         route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
-        plugins=[
-            SQLAlchemyPlugin(_plugged(config)),
-            _server_plugin(settings, config, readiness),
-            CommandLinePlugin(config, RECORDS),
-        ],
+        plugins=[SQLAlchemyPlugin(_plugged(config))],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
@@ -113,13 +102,20 @@ def create_app(settings: Settings | None = None) -> Litestar:
         request_max_body_size=BODY_LIMIT,
         logging_config=None,
         openapi_config=describe_api(*RESOURCES, HealthController),
-        lifespan=[lambda _: trimming(config.get_engine(), keep=settings.db_pool_size), metrics.lifespan],
+        lifespan=[
+            lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
+            metrics.lifespan,
+            lambda _: leaving(readiness.drain, settings.drain_seconds, embedded_dir=Path(settings.embedded_data_dir)),
+        ],
         on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     local, log = settings.access == "local", settings.log_requests
-    app.handle_request = partial(handle_request, local=local, log=log, limit=limit, observe=metrics.observe)
+    prefix = settings.root_path.rstrip("/")
+    app.handle_request = partial(
+        handle_request, local=local, log=log, limit=limit, prefix=prefix, observe=metrics.observe
+    )
     return app
 
 
@@ -143,16 +139,4 @@ def _plugged(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
         alembic_config=config.alembic_config,
         # It sorts errors by their text and can call an outage a conflict; `database.errors` sorts by SQLSTATE.
         set_default_exception_handler=False,
-    )
-
-
-def _server_plugin(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> ServerPlugin:
-    embedded = settings.database_url is None and installed()
-    return ServerPlugin(
-        access=settings.access,
-        embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
-        migrate=partial(upgrade, config),
-        drain=readiness.drain,
-        log_budget=partial(log_connection_budget, settings),
-        drain_seconds=settings.drain_seconds,
     )

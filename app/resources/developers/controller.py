@@ -48,7 +48,7 @@ class DeveloperController(Controller):
         count = await DeveloperRepository(session=transaction).create_many(data)
         return JsonResponse(BulkCreated(count), status_code=201)
 
-    @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    @get(responses=problems(422, 503), operation_class=listed_by(developers))
     async def list_developers(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
