@@ -154,7 +154,8 @@ async def test_a_conflict_fails_all_and_names_the_line(
 
     done = await shell.run(*CSV, stdin=rows(12_000))
 
-    assert (done.exit_code, done.stderr) == (2, "Error: Nothing was imported: the address in line 9 is taken\n")
+    told = done.stderr.splitlines()[-1]
+    assert (done.exit_code, told) == (2, "Error: Nothing was imported: the address in line 9 is taken")
     assert await emails(client) == ["N7@example.com"]
 
 
@@ -308,16 +309,23 @@ def there(tmp_path: Path) -> Path:
 
 
 async def test_an_export_over_a_file_closes_it_to_others(shell: Shell, there: Path) -> None:
-    exported = await shell.run("users", "export", str(there.with_name("link.csv")), "--with-hashes")
+    exported = await shell.run("users", "export", str(there.with_name("link.csv")), "--with-hashes", "--force")
 
-    assert exported.exit_code == 0
+    assert (exported.exit_code, exported.stderr) == (0, "0 users exported\n")
     assert look(there) == ("id,name,email,created_at,hashed_password\n", "600", 1)
+
+
+async def test_an_export_overwrites_nothing_unless_it_may(shell: Shell, there: Path) -> None:
+    refused = await shell.run("users", "export", str(there))
+
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {there}: is there already; --force overwrites it\n")
+    assert look(there) == ("what was there\n", "644", 1)
 
 
 async def test_a_failed_export_leaves_the_last_good_one(shell: Shell, engine: AsyncEngine, there: Path) -> None:
     await run(engine, "ALTER TABLE users RENAME TO hidden")
     try:
-        failed = await shell.run("users", "export", str(there))
+        failed = await shell.run("users", "export", str(there), "--force")
     finally:
         await run(engine, "ALTER TABLE hidden RENAME TO users")
 
