@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +12,6 @@ from advanced_alchemy.extensions import litestar as alchemy
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Controller, Litestar
 from litestar.di import Provide
-from litestar.enums import ScopeType
-from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
-from litestar.types.internal_types import RouteHandlerMapItem
 
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
@@ -26,6 +21,8 @@ from app.http.dto import JsonBody
 from app.http.exception_handlers import handle_exception
 from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
+from app.http.rules import Gate, apply_rules
+from app.http.service import UserService
 from app.logs import configure_logs
 from app.operations.health import HealthController, Readiness
 from app.operations.leaving import leaving
@@ -33,42 +30,22 @@ from app.operations.metrics import Metrics, read_gauges, show_metrics
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
+from app.resources.passwords.controller import PasswordController
+from app.resources.sessions.controller import SessionController
+from app.resources.sessions.last_use import LastUse
+from app.resources.sessions.repository import Sessions
 from app.resources.users.controller import UserController
 from app.settings import Settings, load_settings
 
 RESOURCES: list[type[Controller]] = [
     UserController,
+    SessionController,
+    PasswordController,
     DeveloperController,
 ]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""
-
-
-class UserService(Litestar):
-    """Litestar behind the middleware."""
-
-    handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
-
-    def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
-        """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
-        routes = super().get_route_handler_map(value)
-        return {
-            path: {way: handler for way, handler in ways.items() if way != "OPTIONS"} for path, ways in routes.items()
-        }
-
-    def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
-        """Have OPTIONS name HEAD, too, which the middleware answers."""
-        super().register(value)
-        for route in self.routes:
-            if isinstance(route, HTTPRoute) and "GET" in route.methods:
-                route.methods.add("HEAD")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        if scope["type"] == ScopeType.HTTP:
-            await self.handle_request(super().__call__, scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -82,6 +59,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         config.get_engine(), limit=limit, statement_timeout=settings.db_statement_timeout if pooled else None
     )
     passwords = Passwords()
+    last_use = LastUse(config.get_engine())
+    sessions = Sessions(reader, passwords, last_use, settings)
+    gate = Gate(sessions.caller, sign_up=settings.sign_up)
     readiness = Readiness(reader)
     pool = cast("Pool", config.get_engine().sync_engine.pool)
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
@@ -92,9 +72,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
             "passwords": provide(passwords),
+            "sessions": provide(sessions),
+            "caller": Provide(gate.caller),
+            "visitor": Provide(gate.visitor),
             "readiness": provide(readiness),
             "metrics": provide(metrics),
         },
+        guards=[gate.guard] if settings.access == "token" else [],
         dto=JsonBody,
         return_dto=None,
         type_decoders=[(is_id, decode_id)],
@@ -106,11 +90,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
             lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
             metrics.lifespan,
             lambda _: leaving(readiness.drain, settings.drain_seconds, embedded_dir=Path(settings.embedded_data_dir)),
+            last_use.lifespan,
         ],
         on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
+    apply_rules(app.routes, enforced=settings.access == "token")
     local, log = settings.access == "local", settings.log_requests
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(

@@ -21,6 +21,9 @@ T = TypeVar("T")
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
+_SEEN_BY_BCRYPT = 72
+"""Bytes of a password."""
+
 
 def _yield_to_the_event_loop() -> None:
     """Lower this thread's priority; only on Linux a nice value belongs to a thread."""
@@ -60,13 +63,23 @@ class Passwords:
         self._pool.shutdown(wait=False)
 
 
+def should_rehash(hashed: str, password: str) -> bool:
+    """Whether a hash is not as ours are. Of a long password bcrypt has seen a part, and would no more be right."""
+    if hashed.startswith("$2"):
+        return len(password.encode()) <= _SEEN_BY_BCRYPT
+    return not hashed.startswith("$argon2") or hasher.check_needs_rehash(hashed)
+
+
 def _matches(hashed: str, password: str) -> bool:
     try:
         if hashed.startswith("$2"):
             # Those who made the hash never saw more than 72 bytes; the library no longer cuts them off itself.
-            return bcrypt.checkpw(password.encode()[:72], hashed.encode())
+            return bcrypt.checkpw(password.encode()[:_SEEN_BY_BCRYPT], hashed.encode())
         if hashed.startswith("$argon2"):
             return hasher.verify(hashed, password)
+        if foreign_hashes.kind(hashed) is None:
+            # Who has no password is not to be told from others by the time that it takes.
+            hasher.hash(password)
         return foreign_hashes.verify(hashed, password)
     except (VerificationError, InvalidHashError, ValueError):
         return False

@@ -51,12 +51,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     db_statement_timeout: Seconds = 30
     """Seconds after which the server stops a statement, then 503."""
 
-    access: Literal["local", "open"] = "local"
-    """Who may call: this machine only, or everybody."""
+    access: Literal["local", "token", "open"] = "local"
+    """Who may call: this machine only, whoever has signed in, or everybody."""
     sign_up: Literal["open", "admin"] = "open"
-    """Who may create a user, once there are ways to sign in."""
+    """Who may create a user where ACCESS=token: everybody, or administrators."""
     root_path: RootPath = "/"
     """What a proxy in front takes off every path before it asks this service."""
+    session_hours: Annotated[int, Meta(ge=1, le=87_600)] = 720
+    """Hours after which a session ends."""
+    session_idle_hours: Annotated[int, Meta(ge=1, le=87_600)] = 168
+    """Hours without use after which a session ends."""
+    sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    """Sessions that a user may have at once; another ends the oldest."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""

@@ -18,6 +18,7 @@ from app.http.pagination import parse_query
 from app.repository.lookups import PATIENCE
 from app.resources.developers.repository import developers
 from app.resources.developers.schemas import DeveloperQuery
+from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
 from tests.databases import empty_database, migrate
 from tests.migrations import execute, rows
@@ -284,3 +285,19 @@ async def test_an_upgrade_spells_developers_as_today() -> None:
 
         stored = await rows(url, "SELECT name, email, specialty FROM developers")
     assert stored == [("Renée", "r@bücher.example", "Renée")]
+
+
+async def test_whoever_has_signed_in_reads_and_administrators_change(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    ada, root = await add_user(engine, "Ada"), await add_user(engine, "Root", is_admin=True)
+    callers = [{}, *[bearer(await add_session(engine, user)) for user in (ada, root)]]
+    routes = [("GET", "/developers"), ("GET", "/developers/1"), ("POST", "/developers"), ("POST", "/developers/bulk")]
+    routes += [("PATCH", "/developers/1"), ("DELETE", "/developers/1")]
+
+    statuses = [
+        [(await remote.request(method, path, headers=caller)).status_code for method, path in routes]
+        for caller in callers
+    ]
+
+    assert statuses == [[401] * 6, [200, 404, 403, 403, 403, 403], [200, 404, 400, 400, 400, 404]]

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.passwords import Passwords
+from app.resources.users.model import User
 from tests.commands import Shell
 from tests.people import add_people
 from tests.test_counts import run
@@ -215,13 +217,44 @@ async def test_times_are_read_as_systems_write_them(shell: Shell, engine: AsyncE
         ("deleted_at", ",2024-01-02"),
     ],
 )
-async def test_who_was_deactivated_is_told(shell: Shell, column: str, values: str) -> None:
+async def test_who_was_deactivated_stays_so(shell: Shell, engine: AsyncEngine, column: str, values: str) -> None:
     first, last = values.split(",")
     given = f"name,email,hashed_password,{column}\nA,a@example.com,{BCRYPT},{first}\nB,b@example.com,{BCRYPT},{last}\n"
 
     done = await shell.run(*CSV, stdin=given)
 
-    assert done.stdout.splitlines()[1:] == ["note: deactivated accounts (1) came in as live"]
+    assert done.stdout.splitlines()[1:] == ["note: accounts that are not active, here as in the file: 1"]
+    async with engine.connect() as connection:
+        assert list(await connection.scalars(select(User.active).order_by(User.email))) == [True, False]
+
+
+async def test_an_update_leaves_who_is_active_unless_the_file_says(shell: Shell, engine: AsyncEngine) -> None:
+    people = f"A,a@example.com,{BCRYPT}"
+    await shell.run(*CSV, stdin=f"name,email,hashed_password,active\n{people},f\n")
+
+    counts = [
+        (await summary(shell, *CSV, "--on-conflict", "update", stdin=given))[1].get("updated", 0)
+        for given in (
+            f"name,email,hashed_password\n{people}\n",
+            f"name,email,hashed_password,active\n{people},\n",
+            f"name,email,hashed_password,active\n{people},t\n",
+        )
+    ]
+
+    assert counts == [0, 0, 1]
+
+
+async def test_who_was_deactivated_is_exported_as_such(shell: Shell, engine: AsyncEngine) -> None:
+    await shell.run(*CSV, stdin=f"name,email,hashed_password,active\nA,a@example.com,{BCRYPT},f\n")
+    for style in ("csv", "jsonl"):
+        exported = await shell.run("users", "export", "--format", style, "--with-hashes")
+        await run(engine, "DELETE FROM users")
+
+        done = await shell.run("users", "import", "-", stdin=exported.stdout)
+
+        assert done.exit_code == 0
+        async with engine.connect() as connection:
+            assert list(await connection.scalars(select(User.active))) == [False]
 
 
 async def test_developers_come_from_elsewhere_too(shell: Shell, client: httpx.AsyncClient) -> None:

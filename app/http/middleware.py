@@ -112,7 +112,10 @@ class ResponseSender:
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            if "caller" in self._scope:
+                headers.append((b"vary", b"authorization"))
+            message["headers"] = headers
             seconds, method, status = time.perf_counter() - self._started_at, self._method, message["status"]
             self._observe(method, self._scope.get("path_template"), status, seconds)
             if (path := self._logged_path) is not None:

@@ -82,12 +82,12 @@ class HealthController(Controller):
     path = "/health"
     tags = ["Operations"]
 
-    @get("/live", responses=problems())
+    @get("/live", who="anyone", responses=problems())
     async def live(self) -> JsonResponse[Health]:
         """Whether the process runs; never touches the database."""
         return JsonResponse(Health(), headers=(NO_STORE,))
 
-    @get(["/", "/ready"], responses=problems(503))
+    @get(["/", "/ready"], who="anyone", responses=problems(503))
     async def ready(self, readiness: NamedDependency[Readiness]) -> JsonResponse[Health]:
         """Whether the database answers within a second and is migrated, and the process is not shutting down.
 

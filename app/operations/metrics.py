@@ -134,7 +134,7 @@ def _file(kind: str) -> Any:
     return file
 
 
-@get("/metrics", responses=problems(), tags=["Operations"], media_type="text/plain")
+@get("/metrics", who="administrator", responses=problems(), tags=["Operations"], media_type="text/plain")
 async def show_metrics(request: AnyRequest, metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Figures for Prometheus, of all workers."""
     if request.scope["raw_path"].endswith(b"/"):
