@@ -38,7 +38,7 @@ def test_a_pipe_gets_a_table_in_full(capsys: pytest.CaptureFixture[str]) -> None
 
 
 async def test_storing_is_told_in_a_pipe(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.cli.progress._LINE_INTERVAL", 0)
+    monkeypatch.setattr("app.cli.progress.BATCH", 3)
 
     done = await shell.run(*CSV, stdin=rows(3))
 
