@@ -23,7 +23,12 @@ Email = Annotated[
 ]
 Password = Annotated[
     str,
-    Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
+    Meta(
+        min_length=8,
+        max_length=128,
+        examples=["correct horse"],
+        extra_json_schema={"format": "password", "pattern": r"^[^\u0000]*$"},
+    ),
 ]
 
 

@@ -32,14 +32,14 @@ class DeveloperController(Controller):
     path = "/developers"
     tags = ["Developers"]
 
-    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    @post(responses=problems(409, 413, 415, 422, 503))
     async def create(self, data: JSONBody[DeveloperCreate], transaction: Transaction) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
         return created(await DeveloperRepository(session=transaction).create(data), self.path)
 
     @post(
         "/bulk",
-        responses=problems(400, 409, 413, 415, 422, 503),
+        responses=problems(409, 413, 415, 422, 503),
         request_max_body_size=BULK_BODY_LIMIT,
         before_request=check_array,
     )
@@ -56,14 +56,18 @@ class DeveloperController(Controller):
         query = parse_query(DeveloperQuery, request.scope["query_string"])
         return listed(await developers.select(reader, query), request)
 
-    @get("/{developer_id:str}", responses=problems(404, 412, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    @get(
+        "/{developer_id:str}",
+        responses=problems(404, 412, 422, 503) | NOT_MODIFIED,
+        operation_class=ConditionalRead,
+    )
     async def read(self, request: AnyRequest, developer_id: RowId, reader: Reader) -> JsonResponse[DeveloperRead]:
         """Read a developer."""
         return found(await developers.get(reader, developer_id), request)
 
     @patch(
         "/{developer_id:str}",
-        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        responses=problems(404, 409, 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
     async def update(

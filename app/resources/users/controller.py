@@ -24,7 +24,7 @@ class UserController(Controller):
     path = "/users"
     tags = ["Users"]
 
-    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    @post(responses=problems(409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[UserCreate], passwords: NamedDependency[Passwords], transaction: Transaction
     ) -> JsonResponse[UserRead]:
@@ -44,9 +44,7 @@ class UserController(Controller):
         """Read a user."""
         return found(await users.get(reader, user_id), request)
 
-    @patch(
-        "/{user_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503), operation_class=ConditionalChange
-    )
+    @patch("/{user_id:str}", responses=problems(404, 409, 412, 413, 415, 422, 503), operation_class=ConditionalChange)
     async def update(
         self, request: AnyRequest, user_id: RowId, data: JSONBody[UserUpdate], transaction: Transaction
     ) -> JsonResponse[UserRead]:
