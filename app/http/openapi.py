@@ -27,6 +27,8 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
+_TAG = r'(W/)?"[!#-~]*"'
+_CONDITION = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
 _ELSEWHERE = {"$ref", "title"}
 """Of a schema, what a parameter does not need."""
 
@@ -62,7 +64,7 @@ def _with_parameters(*added: Parameter) -> type[Operation]:
 
 
 def _conditional(none_match: str, match: str) -> type[Operation]:
-    schema = Schema(type=OpenAPIType.STRING)
+    schema = Schema(type=OpenAPIType.STRING, pattern=_CONDITION, examples=['"1764061200000000"'])
     headers = {"If-None-Match": none_match, "If-Match": match}
     return _with_parameters(
         *(Parameter(name=name, param_in="header", schema=schema, description=said) for name, said in headers.items())
