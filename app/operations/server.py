@@ -59,6 +59,8 @@ class ServerPlugin(GranianPlugin, CLIPlugin):
         cli.commands["run"].context_settings["default_map"] = {
             # HTTP/2 without TLS serves no client that we have.
             "http": "1",
+            # No route is one; as plain HTTP a handshake gets a problem with its request id like all else.
+            "ws_enabled": False,
             # Seconds for the requests in flight, after which workers are killed; the command itself waits 5 s more.
             "workers_kill_timeout": 10 + ceil(self.drain_seconds),
             "respawn_failed_workers": True,
