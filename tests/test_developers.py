@@ -6,6 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 
 import httpx
 import pytest
@@ -17,7 +18,10 @@ from app.http.pagination import parse_query
 from app.repository.lookups import PATIENCE
 from app.resources.developers.repository import developers
 from app.resources.developers.schemas import DeveloperQuery
+from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
+from tests.databases import empty_database, migrate
+from tests.migrations import execute, rows
 from tests.problems import invalid, problem_of
 from tests.test_counts import run
 from tests.test_users import sign_up
@@ -292,3 +296,32 @@ async def test_developers_are_found_by_id_and_what_they_keep_cannot_be_changed(c
     assert [item["name"] for item in listed["items"]] == ["Al", "Cy"]
     fixed = [{"pointer": f"/{name}", "detail": "cannot be changed"} for name in ("id", "created_at")]
     assert problem_of(sent_back) == invalid(*fixed)
+
+
+async def test_an_upgrade_spells_developers_as_today() -> None:
+    decomposed = normalize("NFD", "Renée")
+    async with empty_database() as url:
+        await migrate(url, "20261125_versions")
+        columns = "INSERT INTO developers (name, email, specialty) VALUES"
+        await execute(url, f"{columns} ('{decomposed}', 'r@xn--bcher-kva.example', '{decomposed}')")
+
+        await migrate(url)
+
+        stored = await rows(url, "SELECT name, email, specialty FROM developers")
+    assert stored == [("Renée", "r@bücher.example", "Renée")]
+
+
+async def test_whoever_has_signed_in_reads_and_administrators_change(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    ada, root = await add_user(engine, "Ada"), await add_user(engine, "Root", is_admin=True)
+    callers = [{}, *[bearer(await add_session(engine, user)) for user in (ada, root)]]
+    routes = [("GET", "/developers"), ("GET", "/developers/1"), ("POST", "/developers"), ("POST", "/developers/bulk")]
+    routes += [("PATCH", "/developers/1"), ("DELETE", "/developers/1")]
+
+    statuses = [
+        [(await remote.request(method, path, headers=caller)).status_code for method, path in routes]
+        for caller in callers
+    ]
+
+    assert statuses == [[401] * 6, [200, 404, 403, 403, 403, 403], [200, 404, 400, 400, 400, 404]]

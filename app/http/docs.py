@@ -13,7 +13,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import Contact, License, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from app.http.dependencies import AnyRequest
@@ -89,7 +89,14 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
         operation_id_creator=name_operation,
         use_handler_docstrings=True,
         tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_secured),
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme("http", scheme="bearer", description="A token of POST /sessions")
+            }
+        ),
+        openapi_router=Router(
+            "/schema", route_handlers=[], include_in_schema=False, after_request=_secured, opt={"who": "anyone"}
+        ),
         render_plugins=[
             _Rendered("/", "text/html", _page),
             _Rendered("/start.js", "text/javascript", lambda *_: _START),
@@ -106,7 +113,7 @@ def swagger_ui() -> HTTPRouteHandler:
     folder = Path(package.origin).with_name("dist")
     files = {name: _File((folder / name).read_bytes(), kind, "max-age=86400") for name, kind in _FILES.items()}
 
-    @get("/schema/assets/{name:str}", include_in_schema=False, after_request=_secured)
+    @get("/schema/assets/{name:str}", who="anyone", include_in_schema=False, after_request=_secured)
     async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         if name not in files:
             raise NotFoundException

@@ -15,6 +15,7 @@ from app.http.examples import example, known_examples, problem_example
 from app.http.media_types import MERGE_PATCH
 from app.http.openapi import say_patterns
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
+from app.repository.schemas import Item
 
 _NAMES = re.compile(rb"(Page|CursorPage)_(?:app\.[\w.]+\.schemas\.)?(\w+?)_(?=\W)|(Problem)Body")
 _HEADERS = {
@@ -30,8 +31,8 @@ def name_operation(handler: HTTPRouteHandler, _method: Any, path: list[Any]) -> 
     parts = [part for part in path if isinstance(part, str)]
     if len(handler.paths) > 1:
         return "_".join(parts)
-    name = handler.fn.__name__
-    return f"{parts[0]}_{name.removesuffix(f'_{parts[0]}')}"
+    noun = parts[0].replace("-", "_")
+    return f"{noun}_{handler.fn.__name__.removesuffix(f'_{noun}')}"
 
 
 def render_document(request: AnyRequest, described: dict[str, Any]) -> bytes:
@@ -100,8 +101,10 @@ def _describe(operation: dict[str, Any], schemas: dict[str, Any], known: dict[st
         headers = {"Retry-After"} if status == "503" else {"ETag"} if status == "304" else set()
         if "Page_" in str(content):
             headers.add("Link")
-        elif any("id" in schemas.get(name, {}).get("properties", {}) for name in names):
-            headers |= {"ETag", "Location"} if status == "201" else {"ETag"}
+        elif status == "200" and any(one["name"] == "If-Match" for one in operation.get("parameters", ())):
+            headers.add("ETag")
+        elif status == "201" and names & {item.__name__ for item in Item.__subclasses__()}:
+            headers |= {"ETag", "Location"}
         if headers:
             answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(headers)}
 

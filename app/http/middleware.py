@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from litestar import Request
+from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
@@ -17,7 +18,6 @@ from app.http.exception_handlers import logged_problem
 from app.http.mounting import mount
 from app.http.problem_details import problem_response
 from app.http.request_body import RequestBody
-from app.logs import request_id
 from app.problems import TooSlow
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def handle_request(
     writes: from the last piece of the request to the first of the response; `prefix` is what a proxy takes off paths.
     """
     current_id, hosts, proxied = _read(scope["headers"])
-    request_id.set(current_id)
+    bind_contextvars(request_id=current_id)
     sender = ResponseSender(send, scope, current_id, observe, log)
     body: RequestBody | None = None
     try:
@@ -112,7 +112,10 @@ class ResponseSender:
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            if "caller" in self._scope:
+                headers.append((b"vary", b"authorization"))
+            message["headers"] = headers
             seconds, method, status = time.perf_counter() - self._started_at, self._method, message["status"]
             self._observe(method, self._scope.get("path_template"), status, seconds)
             if (path := self._logged_path) is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 from litestar import Response
+from structlog.contextvars import get_contextvars
 
-from app.logs import request_id
 from app.problems import FieldError, Problem, title
 
 PROBLEM_JSON = "application/problem+json"
@@ -35,6 +35,6 @@ def problem_body(problem: Problem, current_id: str) -> ProblemBody:
 
 
 def problem_response(problem: Problem) -> Response[bytes]:
-    body = problem_body(problem, request_id.get())
+    body = problem_body(problem, get_contextvars().get("request_id", ""))
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(msgspec.json.encode(body), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)

@@ -68,14 +68,14 @@ def created(stored: Stored[I], path: str) -> JsonResponse[I]:
     return JsonResponse(stored.item, status_code=201, headers=(_etag(stored),), location=f"{path}/{stored.item.id}")
 
 
-def found(stored: Stored[I], request: AnyRequest) -> JsonResponse[I]:
+def found(stored: Stored[T], request: AnyRequest) -> JsonResponse[T]:
     """An item, or that the client has this version already."""
     if is_not_modified(request, stored.version):
         return JsonResponse(cast("Any", None), status_code=304, headers=(_etag(stored), PRIVATE))
     return JsonResponse(stored.item, headers=(_etag(stored), PRIVATE))
 
 
-def changed(stored: Stored[I]) -> JsonResponse[I]:
+def changed(stored: Stored[T]) -> JsonResponse[T]:
     """An item as it is now."""
     return JsonResponse(stored.item, headers=(_etag(stored),))
 

@@ -24,6 +24,17 @@ class Item(Struct, frozen=True):
     id: int
 
 
+class Caller(Struct, frozen=True):
+    """Who calls, with what their session and their own row say at this moment."""
+
+    session_id: int
+    id: int
+    name: str
+    email: str
+    version: int
+    is_admin: bool
+
+
 class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """What every list understands; a field's description is the parameter's in the document."""
 
