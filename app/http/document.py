@@ -66,6 +66,8 @@ def _schemas(routes: Iterable[Any]) -> dict[str, Any]:
     structs = {ProblemBody, *(struct for field in fields for struct in _structs(field.annotation))}
     ordered = sorted(structs, key=str)
     components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")[1]
+    for schema in components.values():
+        schema.pop("description", None)  # A docstring is for who reads the code.
     for struct in ordered:
         if struct.__name__ in components:
             say_patterns(struct, components[struct.__name__]["properties"])
