@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from app.database_url import DatabaseUrl, parse_database_url
 from app.environment import given, read_environment
+from app.processor import require_processor
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",
@@ -115,6 +116,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 
 def required_settings() -> Settings:
     """The settings of this process. Raises: SystemExit, with a line for each that is wrong."""
+    require_processor()
     try:
         return load_settings()
     except SettingsError as error:

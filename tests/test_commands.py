@@ -191,7 +191,7 @@ async def test_a_pipe_that_is_closed_early_leaves_no_trace(shell: Shell, engine:
     process.stdout.close()
     _, told = await to_thread.run_sync(process.communicate)
 
-    assert first == b"id,name,email,created_at\n"
+    assert first == b"id,name,email,created_at,active\n"
     assert b"Traceback" not in told
     assert b"BrokenPipe" not in told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import cycle
@@ -47,6 +48,7 @@ class Connector:
         self._refused: set[str] = set()
         self._unresponsive = False
         self._retrying = False
+        self._answered_at = -math.inf
 
     async def __call__(self, **arguments: Any) -> Connection:
         """Raises: what asyncpg raises, ConnectionError, TimeoutError; `place_of` tells where."""
@@ -90,14 +92,19 @@ class Connector:
         try:
             connection = await attempt
         except (TimeoutError, asyncio.CancelledError):
-            # Whoever gave up at once, because its client left, has learnt nothing.
-            self._unresponsive = self._unresponsive or time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            # Whoever gave up at once, because its client left, has learnt nothing; nor is a database silent that has
+            # answered others meanwhile, though slowly.
+            was_silent = self._answered_at < started_at and time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            self._unresponsive = self._unresponsive or was_silent
             raise
         except CONNECTION_ERRORS:
-            self._unresponsive = False
+            self._answer()
             raise
-        self._unresponsive = False
+        self._answer()
         return connection
+
+    def _answer(self) -> None:
+        self._unresponsive, self._answered_at = False, time.monotonic()
 
 
 def place_of(error: BaseException) -> str | None:
