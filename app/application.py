@@ -26,6 +26,7 @@ from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.http.rules import Gate, apply_rules
 from app.http.service import UserService
+from app.http.throttling import Throttling
 from app.logs import configure_logs
 from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "sessions": provide(sessions),
             "caller": Provide(gate.caller),
             "visitor": Provide(gate.visitor),
+            "throttling": provide(Throttling(config.get_engine(), settings)),
             "readiness": provide(readiness),
             "metrics": provide(metrics),
         },

@@ -153,6 +153,23 @@ class Invalid(Problem):
         self.errors = errors[:MOST_ERRORS]
 
 
+class RateLimited(Problem):
+    """Too many attempts: so many at once are allowed, and one more in so many seconds."""
+
+    status = 429
+    code = "rate_limited"
+    detail = "Too many attempts; Retry-After says when the next one is due"
+
+    def __init__(self, name: str, wait: int, burst: int, seconds: int) -> None:
+        super().__init__()
+        self.headers = {
+            "Retry-After": str(wait),
+            # draft-ietf-httpapi-ratelimit-headers
+            "RateLimit-Policy": f'"{name}";q={burst};w={burst * seconds}',
+            "RateLimit": f'"{name}";r=0;t={wait}',
+        }
+
+
 class Unavailable(Problem):
     """Not now, but perhaps soon."""
 

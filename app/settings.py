@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,6 +22,9 @@ _ALIASES = {
 _SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class SettingsError(ValueError):
@@ -60,6 +64,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Hours without use after which a session ends."""
     sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
     """Sessions that a user may have at once; another ends the oldest."""
+    throttle: bool = True
+    """Count attempts at passwords, and refuse who tries too often."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose X-Forwarded-For is believed, separated by commas."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -106,6 +114,8 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
+    if kind == tuple[Network, ...]:
+        return _networks(text)
     if kind is bool or get_origin(kind) is Literal:
         text = text.lower()
     if kind is bool:
@@ -114,6 +124,13 @@ def _read(kind: Any, text: str) -> Any:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
         raise ValueError(f"must be {_allowed(kind)}") from None
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(one.strip()) for one in text.split(","))
+    except ValueError:
+        raise ValueError("must be networks like 10.0.0.0/8 or addresses, separated by commas") from None
 
 
 def _allowed(kind: Any) -> str:

@@ -80,7 +80,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
 
     assert set(rows) == set(defaults)
     for name, default in defaults.items():
-        if default is not None:
+        if default not in (None, ()):
             written = str(default).lower() if isinstance(default, bool) else str(default)
             assert rows[name] == f"`{written}`", name
 

@@ -17,6 +17,8 @@ _TRANSIENT = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
 
 # The same, but the database does answer: what it says, and the code.
 _REFUSALS = {
+    # Of a standby, which has no unlogged tables.
+    "0A000": ("The database takes no writes", "read_only"),
     "25006": ("The database takes no writes", "read_only"),
     "42501": ("The role of the service lacks a right in the database", "database_unavailable"),
     "42P01": ("The schema is not the one that this version needs", "schema_outdated"),
