@@ -18,6 +18,7 @@ from app.cli.plugin import CommandLinePlugin
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
 from app.database.postgres import installed
+from app.http.cors import configure_cors
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
@@ -32,6 +33,7 @@ from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
 from app.operations.metrics import Metrics, read_gauges, show_metrics
 from app.operations.server import ServerPlugin
+from app.operations.upkeep import Upkeep
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
@@ -97,12 +99,14 @@ def create_app(settings: Settings | None = None) -> Litestar:
         type_decoders=[(is_id, decode_id)],
         exception_handlers={Exception: handle_exception},
         request_max_body_size=BODY_LIMIT,
+        cors_config=configure_cors(settings.cors_origins),
         logging_config=None,
         openapi_config=describe_api(*RESOURCES, HealthController),
         lifespan=[
             lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
             metrics.lifespan,
             last_use.lifespan,
+            Upkeep(config.get_engine()).lifespan,
         ],
         on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
@@ -110,7 +114,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     apply_rules(app.routes, enforced=settings.access == "token")
     local, log = settings.access == "local", settings.log_requests
-    app.handle_request = partial(handle_request, local=local, log=log, limit=limit, observe=metrics.observe)
+    app.handle_request = partial(
+        handle_request, local=local, log=log, limit=limit, observe=metrics.observe, cors=app.cors_config
+    )
     return app
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_origin
@@ -68,6 +69,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Count attempts at passwords, and refuse who tries too often."""
     trusted_proxies: tuple[Network, ...] = ()
     """Networks of the proxies whose X-Forwarded-For is believed, separated by commas."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of the pages that may call from a browser, separated by commas."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -114,23 +117,31 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
-    if kind == tuple[Network, ...]:
-        return _networks(text)
+    if kind in _LISTS:
+        read, nouns = _LISTS[kind]
+        try:
+            return tuple(read(one.strip()) for one in text.split(","))
+        except ValueError:
+            raise ValueError(f"must be {nouns}, separated by commas") from None
     if kind is bool or get_origin(kind) is Literal:
-        text = text.lower()
-    if kind is bool:
-        text = _SWITCH.get(text, text)
+        text = _SWITCH.get(text.lower(), text.lower())
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError:
         raise ValueError(f"must be {_allowed(kind)}") from None
 
 
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(one.strip()) for one in text.split(","))
-    except ValueError:
-        raise ValueError("must be networks like 10.0.0.0/8 or addresses, separated by commas") from None
+def _origin(text: str) -> str:
+    """As browsers write it: in small letters, without a path. Raises: ValueError."""
+    if not re.fullmatch(r"https?://(?:[a-z\d.-]+|\[[\da-f:]+\])(?::\d{1,5})?", text):
+        raise ValueError
+    return text
+
+
+_LISTS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    tuple[Network, ...]: (ip_network, "networks like 10.0.0.0/8 or addresses"),
+    tuple[str, ...]: (_origin, "origins like https://app.example.com"),
+}
 
 
 def _allowed(kind: Any) -> str:

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.http.client_address import ClientAddress
 from app.http.rules import caller_of
-from app.repository.schemas import LARGEST_BIGINT
 from app.repository.throttles import SIGN_IN, SIGN_UP, Attempt, Throttle
 from app.settings import Settings
 
@@ -31,7 +30,7 @@ class Throttling:
         self, request: Request[Any, Any, Any], *, email: str | None = None, user_id: int | None = None
     ) -> Attempt:
         """Count an attempt at the password of an account. Raises: RateLimited."""
-        attempt = Attempt(self._client.network(request), email, user_id and min(user_id, LARGEST_BIGINT))
+        attempt = Attempt(self._client.network(request), email, user_id)
         if self._sign_in is not None:
             await self._sign_in.charge(attempt)
         return attempt

@@ -11,6 +11,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from msgspec import Meta
 
 from app.validation.texts import has_unseen
+from app.validation.weak_passwords import check_common
 
 _SPECIAL_USE = "|".join(sorted({domain.rpartition(".")[2] for domain in SPECIAL_USE_DOMAIN_NAMES}))
 is_plain_email = re.compile(
@@ -57,7 +58,13 @@ Email = Annotated[
 ]
 Password = Annotated[
     str,
-    Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
+    Meta(
+        min_length=8,
+        max_length=128,
+        examples=["correct horse"],
+        extra={"check": check_common},
+        extra_json_schema={"format": "password"},
+    ),
 ]
 
 

@@ -18,6 +18,7 @@ from app.resources.passwords.repository import (
     begin_reset,
     check_password,
     finish_reset,
+    hash_of,
     replace_password,
     user_of_reset,
     wrong_password,
@@ -51,14 +52,14 @@ class PasswordController(Controller):
         is_own = visitor is not None and visitor.id == user_id
         if is_own and data.current_password is UNSET:
             raise wrong_password("required")
-        verified = None
+        stored = await hash_of(reader, user_id, data.new_password)
         if data.current_password is not UNSET:
             attempt = await throttling.attempt(request, user_id=user_id)
-            verified = await check_password(reader, passwords, user_id, data.current_password)
+            await check_password(passwords, data.current_password, stored)
             await throttling.succeeded(attempt)
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None
-        await replace_password(transaction, user_id, hashed, instead_of=verified, keep=keep)
+        await replace_password(transaction, user_id, hashed, instead_of=stored, keep=keep)
 
     @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
     async def begin_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
@@ -78,6 +79,7 @@ class PasswordController(Controller):
     ) -> None:
         """Choose a password by the token of a reset, and end every session."""
         user_id = await user_of_reset(reader, data.token)
+        await hash_of(reader, user_id, data.new_password)
         attempt = await throttling.attempt(request, user_id=user_id)
         hashed = await passwords.hash(data.new_password)
         await finish_reset(transaction, data.token, user_id, hashed)

@@ -18,6 +18,7 @@ from app.passwords import Passwords
 from app.repository.schemas import CursorPage, Page
 from app.resources.users.repository import UserRepository, accounts, as_account, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
+from app.validation.weak_passwords import check_personal
 
 
 class UserController(Controller):
@@ -36,6 +37,7 @@ class UserController(Controller):
         transaction: Transaction,
     ) -> JsonResponse[UserRead]:
         """Create a user."""
+        check_personal(data.password, data.name, data.email)
         await throttling.sign_up(request)
         hashed = await passwords.hash(data.password)
         return created(await UserRepository(session=transaction).sign_up(data, hashed), self.path)
