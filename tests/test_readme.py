@@ -72,7 +72,8 @@ async def test_the_curl_session_prints_what_the_readme_shows(client: httpx.Async
 
 async def test_the_session_from_sign_up_to_sign_out_is_what_the_readme_shows(remote: httpx.AsyncClient) -> None:
     tokens: dict[str, str] = {}
-    shown, printed = [], []
+    shown: list[str] = []
+    printed: list[str] = []
     for words, output in session("Signing in"):
         found = await curl(remote, [_TOKEN.sub(lambda match: tokens[match[0]], word) for word in words])
         if token := _TOKEN.search(output):
