@@ -13,11 +13,8 @@ from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Controller, Litestar
 from litestar.di import Provide
 
-from app.cli.database import upgrade
-from app.cli.plugin import CommandLinePlugin
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
-from app.database.postgres import installed
 from app.http.cors import configure_cors
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
@@ -29,21 +26,18 @@ from app.http.rules import Gate, apply_rules
 from app.http.service import UserService
 from app.http.throttling import Throttling
 from app.logs import configure_logs
-from app.operations.connection_budget import log_connection_budget
 from app.operations.health import HealthController, Readiness
+from app.operations.leaving import leaving
 from app.operations.metrics import Metrics, read_gauges, show_metrics
-from app.operations.server import ServerPlugin
 from app.operations.upkeep import Upkeep
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
-from app.resources.developers.records import DEVELOPERS
 from app.resources.passwords.controller import PasswordController
 from app.resources.sessions.controller import SessionController
 from app.resources.sessions.last_use import LastUse
 from app.resources.sessions.repository import Sessions
 from app.resources.users.controller import UserController
-from app.resources.users.records import USERS
 from app.settings import Settings, load_settings
 
 RESOURCES: list[type[Controller]] = [
@@ -52,7 +46,6 @@ RESOURCES: list[type[Controller]] = [
     PasswordController,
     DeveloperController,
 ]
-RECORDS = [USERS, DEVELOPERS]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a request body, where a route does not say otherwise."""
@@ -61,7 +54,7 @@ BODY_LIMIT = 64 * 1024
 def create_app(settings: Settings | None = None) -> Litestar:
     """Build the service, from the environment unless `settings` are given. Raises: SettingsError."""
     settings = settings or load_settings()
-    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
     config = configure_database(settings)
     limit = time_limit(settings)
     pooled = database_url(settings).transaction_pooling
@@ -77,11 +70,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
     app = UserService(
         route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
-        plugins=[
-            SQLAlchemyPlugin(_plugged(config)),
-            _server_plugin(settings, config, readiness),
-            CommandLinePlugin(config, RECORDS),
-        ],
+        plugins=[SQLAlchemyPlugin(_plugged(config))],
         dependencies={
             "transaction": Provide(provide_transaction),
             "reader": provide(reader),
@@ -105,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[
             lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
             metrics.lifespan,
+            lambda _: leaving(readiness.drain, settings.drain_seconds, embedded_dir=Path(settings.embedded_data_dir)),
             last_use.lifespan,
             Upkeep(config.get_engine()).lifespan,
         ],
@@ -114,8 +104,15 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     apply_rules(app.routes, enforced=settings.access == "token")
     local, log = settings.access == "local", settings.log_requests
+    prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(
-        handle_request, local=local, log=log, limit=limit, observe=metrics.observe, cors=app.cors_config
+        handle_request,
+        local=local,
+        log=log,
+        limit=limit,
+        prefix=prefix,
+        observe=metrics.observe,
+        cors=app.cors_config,
     )
     return app
 
@@ -140,16 +137,4 @@ def _plugged(config: SQLAlchemyAsyncConfig) -> alchemy.SQLAlchemyAsyncConfig:
         alembic_config=config.alembic_config,
         # It sorts errors by their text and can call an outage a conflict; `database.errors` sorts by SQLSTATE.
         set_default_exception_handler=False,
-    )
-
-
-def _server_plugin(settings: Settings, config: SQLAlchemyAsyncConfig, readiness: Readiness) -> ServerPlugin:
-    embedded = settings.database_url is None and installed()
-    return ServerPlugin(
-        access=settings.access,
-        embedded_dir=Path(settings.embedded_data_dir) if embedded else None,
-        migrate=partial(upgrade, config),
-        drain=readiness.drain,
-        log_budget=partial(log_connection_budget, settings),
-        drain_seconds=settings.drain_seconds,
     )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def folder() -> Iterator[Path]:
 def run(folder: Path) -> Iterator[Run]:
     services: list[Service] = []
 
-    def run(*options: str, **settings: str) -> Service:
+    def run(*options: str, **settings: Any) -> Service:
         services.append(Service(folder / ".postgres", *options, **settings))
         return services[-1]
 
@@ -88,8 +89,16 @@ def test_a_worker_that_starts_hears_a_signal(run: Run, number: signal.Signals, s
     assert "Unexpected exit" not in log or multiprocessing.get_start_method() != "fork"
 
 
-@pytest.mark.parametrize("command", [["run", "--port=0"], ["database", "upgrade", "--no-prompt"]], ids=" ".join)
-def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        # Without the database a service serves.
+        (["run", "--port=0"], 0),
+        # By a handler: the kernel would not end process 1 of a container.
+        (["database", "upgrade", "--no-prompt"], 128 + signal.SIGTERM),
+    ],
+)
+def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str], status: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
         process = subprocess.Popen([LITESTAR, *command], cwd=ROOT, env={**os.environ, "DATABASE_URL": url})
@@ -97,8 +106,7 @@ def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]
         with silent.accept()[0]:
             process.send_signal(signal.SIGTERM)
 
-            # By a handler: the kernel would not end process 1 of a container.
-            assert process.wait(timeout=15) == 128 + signal.SIGTERM
+            assert process.wait(timeout=15) == status
 
 
 def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:

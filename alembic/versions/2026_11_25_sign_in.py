@@ -5,7 +5,7 @@ its sessions: a trigger sees to it. While the index of administrators is built, 
 one look at the table.
 
 Revision ID: 20261125_access
-Revises: 20261125_versions
+Revises: 20261125_cheap_counts
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261125_access"
-down_revision = "20261125_versions"
+down_revision = "20261125_cheap_counts"
 branch_labels = None
 depends_on = None
 

@@ -54,7 +54,8 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
     def list_(as_json: bool, **options: Any) -> None:
         """List users, a page at a time."""
         query = validated(UserQuery, **{name: value for name, value in options.items() if value is not None})
-        page = runner.run(lambda engine: accounts.page(Reader(engine, limit=60), query))
+        # In a transaction, as a pooler may lend another connection between two statements.
+        page = runner.run(lambda engine: accounts.page(Reader(engine, limit=60, statement_timeout=60), query))
         if as_json:
             print_json(page)
             return

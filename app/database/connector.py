@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import cycle
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -21,6 +22,7 @@ _UNRESPONSIVE_AFTER = 0.4
 _RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
 _ONE_PRIMARY = ("read-write", "primary")
+_PLACE = "Connecting to "
 
 
 class Connector:
@@ -35,8 +37,15 @@ class Connector:
         self._unresponsive = False
         self._retrying = False
 
-    async def __call__(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
-        """Raises: what asyncpg raises, ConnectionError, TimeoutError."""
+    async def __call__(self, **arguments: Any) -> Connection:
+        """Raises: what asyncpg raises, ConnectionError, TimeoutError; `place_of` tells where."""
+        try:
+            return await self._connected(**arguments)
+        except CONNECTION_ERRORS as error:
+            error.add_note(_PLACE + _place(arguments))
+            raise
+
+    async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
         attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
         if not self._unresponsive:
             return await self._observed(attempt())
@@ -63,6 +72,20 @@ class Connector:
             raise
         self._unresponsive = False
         return connection
+
+
+def place_of(error: BaseException) -> str | None:
+    """Which database on which host could not be connected to; None where that is not what failed."""
+    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith(_PLACE))
+    return next(notes, "").removeprefix(_PLACE) or None
+
+
+def _place(arguments: dict[str, Any]) -> str:
+    hosts, ports = (
+        value if isinstance(value, list | tuple) else [value] for value in map(arguments.get, ("host", "port"))
+    )
+    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
+    return f"the database {arguments.get('database')}" + (" on " + ", ".join(addresses) if addresses else "")
 
 
 def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 from litestar import Request
+from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
 from app.http.cors import open_to_pages
 from app.http.exception_handlers import logged_problem
+from app.http.mounting import mount
 from app.http.problem_details import problem_response
 from app.http.request_body import RequestBody
-from app.logs import request_id
 from app.problems import TooSlow
 
 if TYPE_CHECKING:
@@ -42,19 +43,22 @@ async def handle_request(
     local: bool,
     log: bool,
     limit: float,
+    prefix: str,
     observe: Observer,
     cors: CORSConfig | None,
 ) -> None:
     """Run `app` for one request.
 
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
-    writes: from the last piece of the request to the first of the response.
+    writes: from the last piece of the request to the first of the response; `prefix` is what a proxy takes off paths.
     """
     current_id, hosts, proxied = _read(scope["headers"])
-    request_id.set(current_id)
+    bind_contextvars(request_id=current_id)
     sender = ResponseSender(send, scope, current_id, observe, log)
     body: RequestBody | None = None
     try:
+        if prefix or scope["root_path"]:
+            mount(scope, prefix)
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
         if scope["method"] == "GET":

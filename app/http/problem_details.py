@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 from litestar import Response
+from structlog.contextvars import get_contextvars
 
-from app.logs import request_id
 from app.problems import FieldError, Problem, title
 
 PROBLEM_JSON = "application/problem+json"
@@ -29,7 +29,7 @@ def problem_response(problem: Problem) -> Response[bytes]:
         status=problem.status,
         detail=problem.detail,
         code=problem.code,
-        request_id=request_id.get(),
+        request_id=get_contextvars().get("request_id", ""),
         errors=problem.errors,
     )
     headers = {"Cache-Control": "no-store", **problem.headers}

@@ -14,8 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database.errors import DRIVER_ERRORS, root_cause
-from app.logs import describe
+from app.database.errors import DRIVER_ERRORS
 from app.repository.throttles import KNOWN
 
 EXPIRED = {
@@ -70,7 +69,7 @@ class Upkeep:
                 try:
                     await self.run()
                 except (SQLAlchemyError, *DRIVER_ERRORS) as error:
-                    _log.debug("no upkeep", **describe(root_cause(error)))
+                    _log.debug("no upkeep", exc_info=error)
 
         task = asyncio.create_task(keep_running())
         yield

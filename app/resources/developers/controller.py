@@ -49,7 +49,7 @@ class DeveloperController(Controller):
         count = await DeveloperRepository(session=transaction).create_many(data)
         return JsonResponse(BulkCreated(count), status_code=201)
 
-    @get(who="signed_in", responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    @get(who="signed_in", responses=problems(422, 503), operation_class=listed_by(developers))
     async def list_developers(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:

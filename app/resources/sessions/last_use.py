@@ -12,8 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database.errors import DRIVER_ERRORS, root_cause
-from app.logs import describe
+from app.database.errors import DRIVER_ERRORS
 from app.resources.sessions.model import Session
 
 _INTERVAL = 1.0
@@ -41,7 +40,7 @@ class LastUse:
             async with self._engine.begin() as connection:
                 await connection.execute(written)
         except (SQLAlchemyError, *DRIVER_ERRORS) as error:
-            _log.debug("last use not written", **describe(root_cause(error)))
+            _log.debug("last use not written", exc_info=error)
 
     @asynccontextmanager
     async def lifespan(self, _app: Any) -> AsyncIterator[None]:
@@ -55,4 +54,3 @@ class LastUse:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await self.write()

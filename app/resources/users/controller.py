@@ -42,7 +42,7 @@ class UserController(Controller):
         hashed = await passwords.hash(data.password)
         return created(await UserRepository(session=transaction).sign_up(data, hashed), self.path)
 
-    @get(who="administrator", responses=problems(422, 503), operation_class=listed_by(UserQuery))
+    @get(who="administrator", responses=problems(422, 503), operation_class=listed_by(users))
     async def list_users(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[UserRead] | CursorPage[UserRead]]:

@@ -13,6 +13,8 @@ from app.validation.fields import Address, Before, Email, Name, Password, Search
 class UserCreate(Body):
     """A sign-up. Its `repr` leaves the password out."""
 
+    fixed = frozenset({"id", "created_at"})
+
     name: Name
     email: Email
     password: Password
@@ -32,6 +34,8 @@ class UserPassword(Body):
 
 class UserUpdate(Body):
     """What may change; what is left out stays."""
+
+    fixed = frozenset({"id", "created_at", "password"})
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
