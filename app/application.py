@@ -82,7 +82,6 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "readiness": provide(readiness),
             "metrics": provide(metrics),
         },
-        guards=[gate.guard] if settings.access == "token" else [],
         dto=JsonBody,
         return_dto=None,
         type_decoders=[(is_id, decode_id)],
@@ -102,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
-    apply_rules(app.routes, enforced=settings.access == "token")
+    apply_rules(app.routes, gate if settings.access == "token" else None)
     local, log = settings.access == "local", settings.log_requests
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(

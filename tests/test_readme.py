@@ -15,7 +15,7 @@ from app.database.engine import ROOT
 from app.settings import Settings
 
 README = (ROOT / "README.md").read_text()
-_TOKEN = re.compile(r"lus_[\w-]{48}")
+_TOKEN = re.compile(r"lus_[\w-]{51}")
 _EXPIRES = re.compile(r'"expires_at":"[\d-]{10}T[\d:.]+Z"')
 _OF_THE_MOMENT = re.compile(r'"request_id":"[0-9a-f-]{36}"')
 
