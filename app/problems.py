@@ -116,11 +116,6 @@ class EmailTaken(Conflict):
     detail = "Email already registered"
 
 
-class LastAdministrator(Conflict):
-    code = "last_administrator"
-    detail = "Somebody must stay who is an administrator and active"
-
-
 class PreconditionFailed(Problem):
     """`If-Match` names another version than the stored one."""
 
@@ -151,23 +146,6 @@ class Invalid(Problem):
         count = len(errors[:MOST_ERRORS])
         super().__init__(f"{count} field{' is' if count == 1 else 's are'} invalid", code=code)
         self.errors = errors[:MOST_ERRORS]
-
-
-class RateLimited(Problem):
-    """Too many attempts: so many at once are allowed, and one more in so many seconds."""
-
-    status = 429
-    code = "rate_limited"
-    detail = "Too many attempts; Retry-After says when the next one is due"
-
-    def __init__(self, name: str, wait: int, burst: int, seconds: int) -> None:
-        super().__init__()
-        self.headers = {
-            "Retry-After": str(wait),
-            # draft-ietf-httpapi-ratelimit-headers
-            "RateLimit-Policy": f'"{name}";q={burst};w={burst * seconds}',
-            "RateLimit": f'"{name}";r=0;t={wait}',
-        }
 
 
 class Unavailable(Problem):

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import create_app
 from app.database_url import DatabaseUrl
 from app.http.client_address import ClientAddress
-from app.repository.throttles import SIGN_IN, SIGN_UP, Attempt, Throttle
+from app.repository.limits import SIGN_IN, SIGN_UP, Attempt
+from app.repository.throttles import Throttle
 from app.settings import Settings, load_settings
 from tests.callers import PASSWORD, add_session, add_user, bearer
 from tests.clients import client_of

@@ -28,8 +28,6 @@ _TRANSIENT = ("08", "25P03", "25P04", "40", "53", "55", "57", "58")
 
 # The same, but the database does answer, or somebody before it: what it says, and the code.
 _REFUSALS = {
-    # Of a standby, which has no unlogged tables.
-    "0A000": ("The database takes no writes", "read_only"),
     "08P01": ("The service cannot use its database", "database_unavailable"),
     "25006": ("The database takes no writes", "read_only"),
     "28": ("The database refuses the login of the service", "database_unavailable"),

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.http.client_address import ClientAddress
 from app.http.rules import caller_of
-from app.repository.throttles import SIGN_IN, SIGN_UP, Attempt, Throttle
+from app.repository.limits import SIGN_IN, SIGN_UP, Attempt
+from app.repository.throttles import Throttle
 from app.settings import Settings
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.errors import DRIVER_ERRORS
-from app.repository.throttles import KNOWN
+from app.repository.limits import KNOWN
 
 EXPIRED = {
     "sessions": "expires_at < now()",
