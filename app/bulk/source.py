@@ -18,7 +18,12 @@ LONGEST_LINE = 1024 * 1024
 """Characters. A longer one is none of ours, and is not held in memory."""
 _SNIFFED = 4096
 """Bytes that tell what a file is."""
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    # Before UTF-16's, with which they begin.
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+}
 _WORKBOOK = "save the sheet as CSV UTF-8"
 _UNPACK = "unpack it first"
 _TABLE = "write the table with COPY (SELECT ...) TO STDOUT WITH (FORMAT csv, HEADER)"
