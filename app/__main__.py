@@ -5,9 +5,10 @@ import gc
 gc.disable()  # What is imported stays: there is nothing to find in it.
 
 if __name__ == "__main__":
-    from app.database.signals import install_exit_handlers
+    from app.database.signals import install_exit_handlers, quiet_interrupts
 
     install_exit_handlers()
-    from app.cli.run import run
+    with quiet_interrupts():
+        from app.cli.run import run
 
     run(prog_name="python -m app")

@@ -95,6 +95,14 @@ class Service:
                     found.append(process)
         return found
 
+    def initializing(self) -> list[psutil.Process]:
+        """The server that `initdb` runs to fill a new folder."""
+        found = []
+        for child in self.process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found += [child] if {"--boot", "--single"} & set(child.cmdline()) else []
+        return found
+
     def kill_service(self) -> None:
         """Kill everything but the database, as a crash would."""
         for process in (self.process, *self.process.children(recursive=True)):

@@ -109,6 +109,14 @@ async def test_links_fit_into_a_header(
     assert list(links(listed)) == named
 
 
+async def test_a_page_of_any_number_of_digits_is_past_the_end(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add_crowd(engine, 3)
+
+    listed = await client.get("/users", params={"page": "9" * 60_000})
+
+    assert (listed.status_code, listed.json()["items"], listed.json()["total"]) == (200, [], 3)
+
+
 @pytest.mark.parametrize("page", [4, 2**31, 2**63 - 1, 2**63, 10**30])
 async def test_a_page_past_the_end_is_empty(client: httpx.AsyncClient, engine: AsyncEngine, page: int) -> None:
     await add_crowd(engine, 3)

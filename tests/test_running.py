@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,6 +71,42 @@ def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
     service.wait()
 
     assert service.left() == []
+
+
+def test_a_signal_during_the_first_initdb_leaves_nothing_that_stops_the_next(run: Run, folder: Path) -> None:
+    service = run()
+    eventually(lambda: any(folder.glob(".postgres/initdb-*/base")) and service.initializing() != [])
+    for busy in service.initializing():
+        busy.suspend()  # As if the disk were slow.
+
+    began_at = time.monotonic()
+    service.send(signal.SIGTERM)
+    service.wait()
+
+    assert (time.monotonic() - began_at < 3, service.left()) == (True, [])
+    with (folder / ".postgres/log").open("ab") as log:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not (folder / ".postgres/data").exists()
+
+
+_INTERRUPTED = """
+import os, signal, sys
+from app import create_app
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "app.application":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+create_app()
+"""
+
+
+def test_an_interrupt_while_it_imports_is_silent() -> None:
+    done = subprocess.run([sys.executable, "-c", _INTERRUPTED], cwd=ROOT, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 @pytest.mark.parametrize(

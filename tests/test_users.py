@@ -180,6 +180,7 @@ async def test_a_change_to_a_taken_address_is_a_conflict(client: httpx.AsyncClie
         ({"password": "another horse"}, [{"pointer": "/password", "detail": "cannot be changed"}]),
         ({"id": 1, "name": "Ada", "email": "ada@example.com"}, [{"pointer": "/id", "detail": "cannot be changed"}]),
         ({"created_at": None}, [{"pointer": "/created_at", "detail": "cannot be changed"}]),
+        ({"": 1}, [{"pointer": "/", "detail": "unknown"}]),
         ([], [{"pointer": "", "detail": "must be an object"}]),
     ],
 )
@@ -287,7 +288,9 @@ async def test_the_address_of_a_deleted_user_is_free_and_its_id_is_not(client: h
     assert (again.status_code, again.json()["id"]) == (201, 2)
 
 
-@pytest.mark.parametrize("user_id", ["0", "-1", "1", "9223372036854775807", "9223372036854775808", "9" * 400])
+@pytest.mark.parametrize(
+    "user_id", ["0", "-1", "1", "9223372036854775807", "9223372036854775808", "9" * 400, "9" * 60_000]
+)
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 async def test_a_number_that_is_nobodys_is_not_found(client: httpx.AsyncClient, method: str, user_id: str) -> None:
     answer = await client.request(method, f"/users/{user_id}", json={} if method == "PATCH" else None)

@@ -33,5 +33,7 @@ def _fitted(text: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Without what a terminal would obey instead of showing it."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    """Without what a terminal would obey instead of showing it, or what it has no letters for."""
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

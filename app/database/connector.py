@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import cycle
 from typing import Any, TypeAlias
 
 import asyncpg
-from asyncpg import InterfaceError, InternalClientError, PostgresError
+from asyncpg import (
+    InterfaceError,
+    InternalClientError,
+    InvalidParameterValueError,
+    PostgresError,
+    UndefinedObjectError,
+)
 
 CONNECTION_ERRORS = (OSError, InterfaceError, InternalClientError, PostgresError)
 """What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
@@ -22,7 +30,10 @@ _UNRESPONSIVE_AFTER = 0.4
 _RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
 _ONE_PRIMARY = ("read-write", "primary")
+_COMFORTS = {"client_connection_check_interval", "jit"}
+"""Settings that another version, or build, of the server may not have."""
 _PLACE = "Connecting to "
+_logger = logging.getLogger(__name__)
 
 
 class Connector:
@@ -34,8 +45,10 @@ class Connector:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._refused: set[str] = set()
         self._unresponsive = False
         self._retrying = False
+        self._answered_at = -math.inf
 
     async def __call__(self, **arguments: Any) -> Connection:
         """Raises: what asyncpg raises, ConnectionError, TimeoutError; `place_of` tells where."""
@@ -46,7 +59,7 @@ class Connector:
             raise
 
     async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
-        attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
+        attempt = _attempt(self._connect_with_comforts, {**arguments, "timeout": timeout})
         if not self._unresponsive:
             return await self._observed(attempt())
         if self._retrying:
@@ -58,20 +71,40 @@ class Connector:
         finally:
             self._retrying = False
 
+    async def _connect_with_comforts(self, **arguments: Any) -> Connection:
+        """Connect without what the server has refused, where we can do without."""
+        given = arguments.get("server_settings", {})
+        settings = {name: value for name, value in given.items() if name not in self._refused}
+        try:
+            connection: Connection = await self._connect(**arguments | {"server_settings": settings})
+            return connection
+        except (UndefinedObjectError, InvalidParameterValueError) as refusal:
+            refused = [name for name in _COMFORTS & settings.keys() if name in str(refusal)]
+            if not refused:
+                raise
+        self._refused.update(refused)
+        _logger.info("The server refuses %s: going on without", refused[0])
+        return await self._connect_with_comforts(**arguments)
+
     async def _observed(self, attempt: Awaitable[Connection]) -> Connection:
         """Learn from an attempt whether the database is silent: a refusal is an answer, too."""
         started_at = time.monotonic()
         try:
             connection = await attempt
         except (TimeoutError, asyncio.CancelledError):
-            # Whoever gave up at once, because its client left, has learnt nothing.
-            self._unresponsive = self._unresponsive or time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            # Whoever gave up at once, because its client left, has learnt nothing; nor is a database silent that has
+            # answered others meanwhile, though slowly.
+            was_silent = self._answered_at < started_at and time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            self._unresponsive = self._unresponsive or was_silent
             raise
         except CONNECTION_ERRORS:
-            self._unresponsive = False
+            self._answer()
             raise
-        self._unresponsive = False
+        self._answer()
         return connection
+
+    def _answer(self) -> None:
+        self._unresponsive, self._answered_at = False, time.monotonic()
 
 
 def place_of(error: BaseException) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -11,24 +10,22 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.problems import MOST_ERRORS, FieldError
+from app.problems import MOST_ERRORS
 from app.validation.inspection import Field, fields_of
 from app.validation.messages import to_message
-from app.validation.texts import is_whole_number, readable, storable
+from app.validation.pointers import Whole
+from app.validation.texts import MOST_DIGITS, is_whole_number, readable, storable
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_LONGEST_NAME = 64
-"""Characters of an unknown field's name that an answer repeats."""
-
 
 def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
-    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
+    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}.
 
     `strict=False` also reads numbers, booleans, times and lists (with commas) out of strings, as a query needs.
     """
     if not isinstance(raw, dict):
-        return None, {"": "must be an object"}
+        return None, {Whole(): "must be an object"}
     fields = fields_of(kind)
     fixed = getattr(kind, "fixed", ())
     unknown = islice((name for name in raw if name not in fields), MOST_ERRORS)
@@ -44,22 +41,6 @@ def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, di
         except ValueError as error:
             errors[name] = to_message(error, raw[name], words=field.words, choices=field.choices)
     return (None, errors) if errors else (kind(**values), errors)
-
-
-def to_field_errors(errors: Mapping[str, str], prefix: str = "") -> list[FieldError]:
-    """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
-    return [
-        FieldError(
-            detail, pointer=f"{prefix}/{shortened(name).replace('~', '~0').replace('/', '~1')}" if name else prefix
-        )
-        for name, detail in errors.items()
-    ]
-
-
-def shortened(name: str) -> str:
-    """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
-    cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return cut.encode(errors="replace").decode()
 
 
 def _value(raw: Any, field: Field, *, strict: bool) -> Any:
@@ -86,7 +67,8 @@ def _read(text: str, field: Field) -> str | list[str]:
     parts = text.split(",") if field.is_list else [text]
     if field.is_integer and not all(map(is_whole_number, parts)):
         raise ValueError(f"must be {'whole numbers, separated by commas' if field.is_list else 'a whole number'}")
-    return parts if field.is_list else text
+    parts = [part[:MOST_DIGITS] for part in parts] if field.is_integer else parts
+    return parts if field.is_list else parts[0]
 
 
 def _tidy(raw: Any, field: Field) -> Any:
