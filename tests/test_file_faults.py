@@ -178,6 +178,18 @@ def test_what_is_written_can_be_read(style: Any) -> None:
     assert [(row["name"], row["password"]) for _, row in found] == [(name, name) for name in odd]
 
 
+@pytest.mark.parametrize("records", ["", "people.users"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_of_any_size_is_read_in_pieces(records: str, indent: int | None) -> None:
+    people = [{"name": f"N{n}", "email": f"n{n}@example.com", "password": "p" * 100} for n in range(9_000)]
+    given: Any = {"first": ["x" * 100_000] * 12, "people": {"users": people, "more": []}} if records else people
+
+    found = read(json.dumps(given, indent=indent), records=records)
+
+    assert [person for _, person in found] == people
+    assert (found[-1][0] > 9_000) == (indent is not None)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "utf-8-sig"])
 @pytest.mark.parametrize("style", ["csv", "jsonl"])
 def test_a_file_in_another_encoding_is_read_alike(encoding: str, style: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.bulk.formats import REJECTED
 from app.bulk.json_values import Values, scan
-from app.bulk.source import RecordsError, Unparsable, read_lines
+from app.bulk.source import LONGEST_LINE, RecordsError, Unparsable, checked, read_lines
 from app.problems import Malformed
 from app.validation.decoding import decode_json
 
@@ -22,13 +22,12 @@ def read_json(text: io.TextIOWrapper, suits: Suits, records: str = "") -> Iterat
 
     A line that is no JSON is one bad record where each line is one; elsewhere it ends the file. Raises: RecordsError.
     """
-    lines = enumerate(read_lines(text), 1)
-    number, begun = next(((number, line) for number, line in lines if not line.isspace()), (0, ""))
+    number, begun = _first_line(text)
+    first = _decoded(begun) if len(begun) <= LONGEST_LINE else None
     if not begun:
         return
-    first = _decoded(begun)
     if isinstance(first, dict) and (not records or first.keys() >= set(REJECTED)):
-        numbered = chain([(number, begun)], lines)
+        numbered = chain([(number, begun)], enumerate(read_lines(text, number + 1), number + 1))
         decoded = ((number, _decoded_whole(number, line)) for number, line in numbered if not line.isspace())
         yield from _unless_around(decoded, suits)
         return
@@ -39,6 +38,15 @@ def read_json(text: io.TextIOWrapper, suits: Suits, records: str = "") -> Iterat
         yield from values.items()
     else:
         yield from _unless_around(values.following(), suits)
+
+
+def _first_line(text: io.TextIOWrapper) -> tuple[int, str]:
+    """The first that is not blank, or its beginning, as all of an array may stand on one line. Raises: RecordsError."""
+    read = checked(lambda: text.readline(LONGEST_LINE + 1), text.encoding)
+    number = 1
+    while (line := read()).isspace():
+        number += 1
+    return number, line
 
 
 def _decoded(line: str) -> Any:

@@ -106,10 +106,10 @@ def told_plainly(encoding: str) -> Iterator[None]:
         raise RecordsError(f"not {encoding}; --encoding says what the file is written in") from None
 
 
-def read_lines(text: io.TextIOWrapper) -> Iterator[str]:
+def read_lines(text: io.TextIOWrapper, first: int = 1) -> Iterator[str]:
     """Raises: RecordsError, which names the line."""
     read = checked(lambda: text.readline(LONGEST_LINE + 1), text.encoding)
-    for number in count(1):
+    for number in count(first):
         try:
             line = read()
         except RecordsError as error:
