@@ -7,7 +7,6 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from itertools import cycle
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -18,6 +17,8 @@ from asyncpg import (
     PostgresError,
     UndefinedObjectError,
 )
+
+from app.database.places import note_place
 
 CONNECTION_ERRORS = (OSError, InterfaceError, InternalClientError, PostgresError)
 """What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
@@ -32,7 +33,6 @@ _RETRY_INTERVAL = 0.3
 _ONE_PRIMARY = ("read-write", "primary")
 _COMFORTS = {"client_connection_check_interval", "jit"}
 """Settings that another version, or build, of the server may not have."""
-_PLACE = "Connecting to "
 _logger = logging.getLogger(__name__)
 
 
@@ -55,7 +55,7 @@ class Connector:
         try:
             return await self._connected(**arguments)
         except CONNECTION_ERRORS as error:
-            error.add_note(_PLACE + _place(arguments))
+            note_place(error, arguments)
             raise
 
     async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
@@ -105,20 +105,6 @@ class Connector:
 
     def _answer(self) -> None:
         self._unresponsive, self._answered_at = False, time.monotonic()
-
-
-def place_of(error: BaseException) -> str | None:
-    """Which database on which host could not be connected to; None where that is not what failed."""
-    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith(_PLACE))
-    return next(notes, "").removeprefix(_PLACE) or None
-
-
-def _place(arguments: dict[str, Any]) -> str:
-    hosts, ports = (
-        value if isinstance(value, list | tuple) else [value] for value in map(arguments.get, ("host", "port"))
-    )
-    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
-    return f"the database {arguments.get('database')}" + (" on " + ", ".join(addresses) if addresses else "")
 
 
 def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:

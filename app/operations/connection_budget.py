@@ -21,6 +21,7 @@ from app.database.model import Model
 from app.operations.health import Readiness
 from app.problems import Unavailable
 from app.repository.counts import wrong_totals
+from app.repository.lookups import SharedFailure
 from app.repository.reader import Reader
 from app.settings import Settings
 
@@ -84,7 +85,7 @@ def _look(settings: Settings) -> Seen | str:
                 found.append(runner.run(_first_look(config.get_engine(), pooled)))
         except CommandError as error:
             found.append(str(error))
-        except (Unavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
+        except (Unavailable, SQLAlchemyError, SharedFailure, *DRIVER_ERRORS) as error:
             told = f"{error}: {MIGRATE}" if isinstance(error, Unavailable) else explain(error, name)
             found.append(told)
 
