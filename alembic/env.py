@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from alembic import context
@@ -19,7 +20,7 @@ import app.application  # noqa: F401  # knows every model
 from app.database.connector import CONNECTION_ERRORS
 from app.database.engine import configure_database
 from app.database.failures import command_error
-from app.database.history import HISTORY, History, is_past
+from app.database.history import HISTORY, KEPT, VERSION_TABLES, History, is_past, kept, refuse_foreign, version_table
 from app.database.migrations import exclusive, judge, lock_transaction, unlocked, widen, without_timeouts
 from app.database.model import Model
 from app.logs import configure_logs
@@ -43,6 +44,8 @@ class Steps:
         history.begin()
         if self._upgrades and run.connection is not None and not run.as_sql:
             judge(run.connection)
+        if self._upgrades:
+            refuse_foreign(run, heads)
         if self._upgrades and is_past(run, heads):
             return
         steps: Iterable[RevisionStep | StampStep] = self._command(heads, run)
@@ -60,18 +63,29 @@ history = History()
 steps = Steps()
 
 
-def _is_ours(_thing: object, name: str | None, kind: str, *_: object) -> bool:
-    """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history."""
-    return not (kind == "index" and name is not None and name.endswith("_trgm")) and name != HISTORY.name
+def _is_ours(
+    theirs: frozenset[tuple[str, str]], thing: Any, name: str, kind: str, in_database: bool, ours: Any
+) -> bool:
+    """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history.
+
+    What an adopted database had beside ours is left alone as long as no model has one of that name.
+    """
+    if kind == "table":
+        return name not in (HISTORY.name, KEPT.name) and (name, "") not in theirs
+    if (in_database or ours is not None) and (thing.table.name, name) in theirs:
+        return False
+    return not (kind == "index" and name.endswith("_trgm"))
 
 
-def _configure(**how: Any) -> None:
+def _configure(theirs: frozenset[tuple[str, str]] = frozenset(), table: str | None = None, **how: Any) -> None:
+    named = context.get_x_argument(as_dictionary=True).get("version_table", VERSION_TABLES[0])
     context.configure(
         target_metadata=Model.metadata,
-        version_table="alembic_version",
+        version_table=table or named,
+        autogenerate_plugins=["alembic.autogenerate.*", *(["~alembic.autogenerate.comments"] if theirs else [])],
         compare_type=True,
         compare_server_default=True,
-        include_object=_is_ours,
+        include_object=partial(_is_ours, theirs),
         on_version_apply=history,
         fn=steps,
         **how,
@@ -80,7 +94,9 @@ def _configure(**how: Any) -> None:
 
 def migrate(connection: Connection, alone: bool) -> None:
     """Run each migration in a transaction of its own: one that fails leaves nothing behind."""
-    _configure(connection=connection, transaction_per_migration=alone)
+    table, theirs = version_table(connection), kept(connection)
+    connection.rollback()
+    _configure(theirs, table, connection=connection, transaction_per_migration=alone)
     if steps.moves and not alone:
         lock_transaction(connection)
     with context.begin_transaction():

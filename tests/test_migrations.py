@@ -19,22 +19,7 @@ from app.database.engine import ROOT, configure_database
 from app.database_url import DatabaseUrl
 from app.settings import Settings
 from tests.databases import alembic_commands, empty_database, migrate
-from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, upgrade_at_once
-
-_SCHEMA = """
-SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, '')
-    || is_nullable || is_identity || coalesce(column_default, '')
-FROM information_schema.columns WHERE table_schema = 'public'
-UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
-FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL SELECT 'function', '', proname, prosrc
-FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
-WHERE pronamespace = 'public'::regnamespace AND lanname IN ('sql', 'plpgsql')
-ORDER BY 1, 2, 3
-"""
+from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, schema_of, upgrade_at_once
 
 
 @pytest.fixture(params=["embedded", "contrib"])
@@ -47,11 +32,6 @@ async def empty(request: pytest.FixtureRequest) -> AsyncIterator[DatabaseUrl]:
 @pytest.fixture
 def newer(tmp_path: Path) -> Newer:
     return Newer(shutil.copytree(ROOT / "alembic", tmp_path / "alembic"))
-
-
-async def schema_of(url: DatabaseUrl) -> list[tuple[str, ...]]:
-    """Every column, index, constraint, trigger and function."""
-    return await rows(url, _SCHEMA)
 
 
 async def test_every_migration_goes_up_down_and_up_again(empty: DatabaseUrl) -> None:

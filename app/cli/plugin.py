@@ -10,6 +10,7 @@ from click import Group
 from litestar.plugins import CLIPlugin
 
 from app.bulk.dataset import Dataset
+from app.cli.adopt import adopt_command
 from app.cli.command import CommandRunner
 from app.cli.exporting import export_command
 from app.cli.importing import import_command
@@ -27,7 +28,8 @@ class CommandLinePlugin(CLIPlugin):
 
     def on_cli_init(self, cli: Group) -> None:
         runner = CommandRunner(self._config)
-        database_group.add_command(recount_command(runner))
+        for shared in (adopt_command(runner), recount_command(runner)):
+            database_group.add_command(shared)
         for resource in self._datasets:
             group = Group(resource.name, help=f"Manage {resource.name}.")
             others = user_commands(runner) if resource is USERS else []

@@ -21,10 +21,14 @@ _QUOTED = re.compile('".*"', re.DOTALL)
 
 def command_error(error: BaseException, options: Mapping[str, Any], migration: str | None) -> CommandError:
     """What went wrong in one line, without a password, a statement or a value."""
-    reason = " ".join(_reason(root_cause(error)).split())
     if migration is not None:
-        return CommandError(f"Migration {migration} failed: {reason}")
-    return CommandError(f"Cannot use the database {options.get('database')}{_where(options)}: {reason}")
+        return CommandError(f"Migration {migration} failed: {reason(error)}")
+    return CommandError(f"Cannot use the database {options.get('database')}{_where(options)}: {reason(error)}")
+
+
+def reason(error: BaseException) -> str:
+    """In one line."""
+    return " ".join(_reason(root_cause(error)).split())
 
 
 def _where(options: Mapping[str, Any]) -> str:

@@ -21,12 +21,13 @@ _POLL_INTERVAL = 0.2
 """Seconds between two looks whether another command has ended."""
 _SECOND_CONNECTION_TIMEOUT = 3.0
 """Seconds after which a pooler that gives no second connection is taken to have only one."""
-_LIMITS = (
+LIMITS = (
     # Every request would queue behind a migration that waits for a table.
     "SET LOCAL lock_timeout = '5s'",
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
 )
+TAKE_LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
 _log = structlog.get_logger("app.database.migrations")
 
 
@@ -37,7 +38,7 @@ class Limited(PostgresqlImpl):
 
     def emit_begin(self) -> None:
         super().emit_begin()
-        for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"):
+        for statement in (*LIMITS, TAKE_LOCK):
             self.static_output(statement + self.command_terminator)
 
     def version_table_impl(self, **how: Any) -> Table:
@@ -60,10 +61,10 @@ def widen(run: MigrationContext, heads: Collection[str]) -> None:
     if run.as_sql:
         narrow = bool(heads)  # Else this script makes it.
     else:
-        columns = inspect(run.connection).get_columns("alembic_version") if run.connection else []
+        columns = inspect(run.connection).get_columns(run.version_table) if run.connection else []
         narrow = any(column["name"] == "version_num" and getattr(column["type"], "length", None) for column in columns)
     if narrow:
-        alter = "ALTER TABLE alembic_version ALTER COLUMN version_num TYPE text"
+        alter = f"ALTER TABLE {run.version_table} ALTER COLUMN version_num TYPE text"
         run.execute(f"-- squawk-ignore changing-column-type, prefer-robust-stmts\n{alter}")
 
 
@@ -82,7 +83,7 @@ def without_timeouts(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
         return dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
 
     def limit(connection: Connection) -> None:
-        for statement in _LIMITS:
+        for statement in LIMITS:
             connection.exec_driver_sql(statement)
 
     def execute(_cursor: object, statement: str, parameters: Any, context: Any) -> bool:
@@ -149,7 +150,7 @@ async def unlocked(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, 
 async def _lock(driver: Any) -> None:
     waiting = False
     while True:
-        await driver.execute(f"BEGIN; {_LIMITS[-1]}")
+        await driver.execute(f"BEGIN; {LIMITS[-1]}")
         if await driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK_KEY):
             # The driver's portal keeps a snapshot until the next simple query.
             await driver.execute("SELECT")
