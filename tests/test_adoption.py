@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from alembic.util import CommandError
+from anyio import to_thread
 
+from app.database.engine import ROOT
 from app.database.postgres import _programs
 from app.database_url import DatabaseUrl
 from tests.adoptions import adopt, adopt_and_upgrade, check, missing, psql
@@ -219,3 +221,20 @@ async def test_a_database_without_tables_has_nothing_to_adopt() -> None:
     assert told == (
         "Nothing to do: there is no table users or developers here, `litestar database upgrade` makes them\n"
     )
+
+
+async def test_what_the_page_says_to_do_before_leaves_no_table_to_be_written_anew(recipe: DatabaseUrl) -> None:
+    page = (ROOT / "docs/cut-over.md").read_text()
+    script = page.split("\n## Large tables\n")[1].split("```sql\n")[1].split("```")[0]
+    await execute(recipe, "INSERT INTO developers (name, email, specialty) VALUES ('Ann', 'ann@example.com', 'c')")
+
+    await to_thread.run_sync(psql, _programs(), recipe, script)
+    planned = (await adopt(recipe, "--dry-run")).output.split("developers, ")[0]
+    await execute(recipe, "INSERT INTO users (name, email, hashed_password) VALUES ('Bo', 'bo@example.com', '')")
+    await adopt_and_upgrade(recipe)
+
+    assert "widened" not in planned
+    assert "made: ix_users_created_at\n" in planned
+    assert await rows(recipe, "SELECT max(id) FROM users") == [(31,)]
+    assert await missing(recipe) == []
+    await check(recipe)

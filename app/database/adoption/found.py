@@ -48,6 +48,7 @@ class Reference(Struct, frozen=True):
 
     name: str
     table: str
+    relation: str
     columns: list[str]
     types: list[str]
     referred: list[str]

@@ -43,12 +43,18 @@ class Plan(Struct, frozen=True):
 
     @property
     def statements(self) -> list[str]:
-        tables = ", ".join(part.table.relation for part in self.parts)
+        """Who writes to a table that refers to ours comes to ours second, so its lock is taken first."""
+        tables = ", ".join(dict.fromkeys([*self._referring(), *(part.table.relation for part in self.parts)]))
         every = [*(change for part in self.parts for change in part.changes), *self.stamp]
         return [
             f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE",
             *(one for change in every for one in change.statements),
         ]
+
+    def _referring(self) -> Iterator[str]:
+        for part in self.parts:
+            if "id" in retyped(part.table):
+                yield from (one.relation for one in part.table.references if one.owned and one.table != part.table.name)
 
     def sentences(self) -> Iterator[str]:
         for part in self.parts:

@@ -72,6 +72,7 @@ JOIN pg_sequence ON seqrelid = s.oid JOIN pg_namespace n ON n.oid = s.relnamespa
 
 REFERENCES = """
 SELECT conname::text AS name, conrelid::regclass::text AS table, pg_has_role(relowner, 'USAGE') AS owned,
+    (SELECT format('%I.%I', nspname, relname) FROM pg_namespace n WHERE n.oid = relnamespace) AS relation,
     ARRAY(SELECT attname::text FROM unnest(conkey) k
         JOIN pg_attribute ON attrelid = conrelid AND attnum = k) AS columns,
     ARRAY(SELECT format_type(atttypid, atttypmod) FROM unnest(conkey) k
