@@ -28,4 +28,4 @@ service.request('GET', '/health/live'); \
 exit(service.getresponse().status != 200)"]
 # In exec form, so that a signal reaches the service itself.
 ENTRYPOINT ["tini", "-s", "--"]
-CMD ["litestar", "run"]
+CMD ["python", "-m", "app"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from asyncpg import PostgresError
 from sqlalchemy import Connection
@@ -17,11 +19,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.application  # noqa: F401  # knows every model
-from app.database.connector import CONNECTION_ERRORS
 from app.database.engine import configure_database
-from app.database.failures import command_error
-from app.database.history import HISTORY, KEPT, VERSION_TABLES, History, is_past, kept, refuse_foreign, version_table
-from app.database.migrations import exclusive, judge, lock_transaction, unlocked, widen, without_timeouts
+from app.database.errors import DRIVER_ERRORS, root_cause
+from app.database.failures import explain, reason_of
+from app.database.history import (
+    HISTORY,
+    VERSION_TABLES,
+    History,
+    is_past,
+    kept,
+    refuse_foreign,
+    refuse_stranger,
+    version_table,
+)
+from app.database.migration_lock import exclusive, lock_transaction, unlocked
+from app.database.migrations import judge, widen, without_timeouts
 from app.database.model import Model
 from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
@@ -42,10 +54,10 @@ class Steps:
 
     def __call__(self, heads: tuple[str, ...], run: MigrationContext) -> Iterator[RevisionStep | StampStep]:
         history.begin()
-        if self._upgrades and run.connection is not None and not run.as_sql:
-            judge(run.connection)
-        if self._upgrades:
+        if run.connection is not None and not run.as_sql:
+            judge(run.connection) if self._upgrades else None
             refuse_foreign(run, heads)
+            refuse_stranger(run, heads, upgrades=self._upgrades)
         if self._upgrades and is_past(run, heads):
             return
         steps: Iterable[RevisionStep | StampStep] = self._command(heads, run)
@@ -64,17 +76,24 @@ steps = Steps()
 
 
 def _is_ours(
-    theirs: frozenset[tuple[str, str]], thing: Any, name: str, kind: str, in_database: bool, ours: Any
+    theirs: frozenset[tuple[str, str]], thing: Any, name: str | None, kind: str, is_reflected: bool, model: object
 ) -> bool:
     """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history.
 
-    What an adopted database had beside ours is left alone as long as no model has one of that name.
+    A table that neither a model nor a migration names is somebody else's, and so is what ours had when it was adopted,
+    as long as no model has more of that name.
     """
-    if kind == "table":
-        return name not in (HISTORY.name, KEPT.name) and (name, "") not in theirs
-    if (in_database or ours is not None) and (thing.table.name, name) in theirs:
+    if kind != "table" and (is_reflected or model is not None) and (thing.table.name, name) in theirs:
         return False
-    return not (kind == "index" and name.endswith("_trgm"))
+    if kind == "table" and is_reflected and model is None:
+        return name != HISTORY.name and any(f'"{name}"' in text or f"TABLE {name} " in text for text in _sources())
+    return not (kind == "index" and name is not None and name.endswith("_trgm"))
+
+
+@cache
+def _sources() -> list[str]:
+    script = ScriptDirectory.from_config(context.config)
+    return [Path(revision.path).read_text() for revision in script.walk_revisions()]
 
 
 def _configure(theirs: frozenset[tuple[str, str]] = frozenset(), table: str | None = None, **how: Any) -> None:
@@ -123,13 +142,14 @@ def main() -> None:
     engine: AsyncEngine | None = getattr(context.config, "engine", None)
     if engine is None:
         settings = load_settings()
-        configure_logs(style=settings.log_format, level=settings.log_level)
+        configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
         engine = configure_database(settings).get_engine()
-    with without_timeouts(engine) as connect_options:
+    with without_timeouts(engine):
         try:
             asyncio.run(migrate_online(engine))
-        except (DBAPIError, *CONNECTION_ERRORS, engine.dialect.loaded_dbapi.Error) as error:
-            raise command_error(error, connect_options, steps.running) from error
+        except (DBAPIError, *DRIVER_ERRORS) as error:
+            failed = f"Migration {steps.running} failed: {reason_of(root_cause(error))}"
+            raise CommandError(failed if steps.running else explain(error, engine.url.database)) from error
 
 
 def offline() -> None:

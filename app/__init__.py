@@ -1,8 +1,11 @@
-"""The door: `litestar run` finds `create_app` here."""
+"""The door: servers, `litestar` and tests find `create_app` here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -18,15 +21,39 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises: SystemExit, with a line for each setting that is wrong.
     """
     # Imported late: the command line evaluates whatever this package holds at import time.
+    from inspect import currentframe
+
     from app.database.signals import install_exit_handlers
     from app.environment import forget_dotenv
 
     install_exit_handlers()
     forget_dotenv()
-    from app.application import create_app as build
-    from app.settings import SettingsError
+    caller = currentframe().f_back  # type: ignore[union-attr]
+    if caller and caller.f_globals["__name__"].startswith("litestar.cli."):
+        # It asks before it knows which command is meant, and most commands need no application.
+        from app.cli.lazy import Later
+        from app.cli.plugin import CommandLinePlugin
 
+        real = cache(_build)
+        return cast("Litestar", Later(real, plugins=Later(lambda: real().plugins, cli=[CommandLinePlugin()])))
+    return _build(settings)
+
+
+def _build(settings: Settings | None = None) -> Litestar:
+    from app.settings import required_settings
+
+    return cast("Litestar", _application().create_app(settings or required_settings()))
+
+
+@cache
+def _application() -> Any:
+    from app.database.signals import quiet_interrupts
+
+    # What is imported stays: to look through all of it, again and again, takes a sixth of the start.
+    gc.disable()
     try:
-        return build(settings)
-    except SettingsError as error:
-        raise SystemExit(f"Error: these settings are wrong\n{error}") from None
+        with quiet_interrupts():
+            return import_module("app.application")
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote
 from msgspec import Struct, field
 from sqlalchemy import URL
 
-from app.database_parameters import IGNORED, judged, known, session, statement_caches, tls
+from app.database_parameters import IGNORED, known, session, statement_caches
+from app.database_tls import judged, tls
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 _PASSED_THROUGH = ("target_session_attrs", "passfile", "krbsrvname", "gsslib")

@@ -9,15 +9,26 @@ from typing import Any
 
 import structlog
 
+_WRAPPERS = ("sqlalchemy.", "advanced_alchemy.")
+"""Libraries that say less than what they have caught."""
 
-def configure_logs(*, style: str = "auto", level: str = "info") -> None:
-    """Send structlog's and the standard library's lines to standard error in one format."""
+_shows_error_data = False
+
+
+def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool = False) -> None:
+    """Send structlog's and the standard library's lines to standard error in one format.
+
+    With `error_data` what an exception says is shown, too: a driver quotes SQL and values in it.
+    """
+    global _shows_error_data
+    _shows_error_data = error_data
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.contextvars.merge_contextvars,
+        _describe_exception,
     ]
     rendered: list[Any] = (
         [_escape, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
@@ -36,7 +47,7 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.PositionalArgumentsFormatter()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _drop_exception_text, *rendered],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
@@ -44,16 +55,16 @@ def configure_logs(*, style: str = "auto", level: str = "info") -> None:
     logging.getLogger("alembic.runtime.migration").addFilter(
         lambda record: record.levelno > logging.INFO or record.getMessage().startswith("Running")
     )
+    logging.getLogger("alembic.runtime.plugins").setLevel("WARNING")
     # SQLAlchemy logs under the name of a pool's class, and each life of a pool is not news.
     logging.getLogger("app.database.pool").setLevel("WARNING")
 
 
-def _drop_exception_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Keep an exception's class and frames, not its text: a driver quotes SQL and values in it."""
+def _describe_exception(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     raised = event.pop("exc_info", None)
     error = sys.exception() if raised is True else raised[1] if isinstance(raised, tuple) else raised
     if isinstance(error, BaseException):
-        event.update(describe(error))
+        event.update(_described(error))
     return event
 
 
@@ -67,11 +78,15 @@ def _escape(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
     }
 
 
-def describe(error: BaseException) -> dict[str, Any]:
-    """Say what was raised and where, and of what it came, without its text; the innermost frame is the last."""
+def _described(error: BaseException) -> dict[str, Any]:
+    """What was raised and where, and of what it came; the innermost frame is the last."""
     frames = [
         f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    cause = {} if error.__cause__ is None else {"cause": describe(error.__cause__)}
-    return {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:], **cause}
+    while error.__cause__ is not None and type(error).__module__.startswith(_WRAPPERS):
+        error = error.__cause__
+    found = {"exception": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:]}
+    more = {"sqlstate": getattr(error, "sqlstate", None), "error_data": str(error) if _shows_error_data else None}
+    more["cause"] = None if error.__cause__ is None else _described(error.__cause__)
+    return found | {name: value for name, value in more.items() if value}

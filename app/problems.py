@@ -58,6 +58,18 @@ class Malformed(Problem):
     detail = "The body is not valid JSON"
 
 
+class Unauthenticated(Problem):
+    """Nobody knows who asks."""
+
+    status = 401
+    code = "unauthenticated"
+    detail = "A token is needed: Authorization: Bearer"
+
+    def __init__(self, detail: str | None = None, *, challenge: str = "Bearer") -> None:
+        super().__init__(detail)
+        self.headers = {"WWW-Authenticate": challenge}
+
+
 class Forbidden(Problem):
     status = 403
     code = "forbidden"
@@ -102,6 +114,11 @@ class Conflict(Problem):
 class EmailTaken(Conflict):
     code = "email_taken"
     detail = "Email already registered"
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    detail = "Somebody must stay who is an administrator and active"
 
 
 class PreconditionFailed(Problem):

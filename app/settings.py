@@ -21,6 +21,7 @@ _ALIASES = {
 _SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+RootPath = Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z", description="a path such as /api")]
 
 
 class SettingsError(ValueError):
@@ -50,10 +51,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     db_statement_timeout: Seconds = 30
     """Seconds after which the server stops a statement, then 503."""
 
-    access: Literal["local", "open"] = "local"
-    """Who may call: this machine only, or everybody."""
+    access: Literal["local", "token", "open"] = "local"
+    """Who may call: this machine only, whoever has signed in, or everybody."""
     sign_up: Literal["open", "admin"] = "open"
-    """Who may create a user, once there are ways to sign in."""
+    """Who may create a user where ACCESS=token: everybody, or administrators."""
+    root_path: RootPath = "/"
+    """What a proxy in front takes off every path before it asks this service."""
+    session_hours: Annotated[int, Meta(ge=1, le=87_600)] = 720
+    """Hours after which a session ends."""
+    session_idle_hours: Annotated[int, Meta(ge=1, le=87_600)] = 168
+    """Hours without use after which a session ends."""
+    sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    """Sessions that a user may have at once; another ends the oldest."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -61,6 +70,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The least severe lines that are logged."""
     log_requests: bool = False
     """Log a line for each request, not only for those that fail."""
+    log_error_data: bool = False
+    """Log what exceptions say, with the SQL and the people's data in it: on a laptop only."""
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 0
     """Seconds after SIGTERM in which `/health/ready` says 503 and requests are still accepted."""
     embedded_data_dir: str = ".postgres"
@@ -97,6 +108,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
     return Settings(**values)
 
 
+def required_settings() -> Settings:
+    """The settings of this process. Raises: SystemExit, with a line for each that is wrong."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise SystemExit(f"Error: these settings are wrong\n{error}") from None
+
+
 def _read(kind: Any, text: str) -> Any:
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
@@ -123,4 +142,6 @@ def _allowed(kind: Any) -> str:
         ]
         noun = "a whole number" if isinstance(described, msgspec.inspect.IntType) else "a number"
         return " and ".join([f"{noun} of {bounds[0]}", *bounds[1:]]) if bounds else noun
+    if isinstance(described, msgspec.inspect.Metadata):
+        return str((described.extra_json_schema or {})["description"])
     return "true or false" if isinstance(described, msgspec.inspect.BoolType) else "text"

@@ -12,10 +12,8 @@ import click
 from anyio import to_thread
 from click.testing import CliRunner, Result
 
-from app.application import RECORDS
 from app.cli.plugin import CommandLinePlugin
 from app.database import embedded
-from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.settings import Settings, load_settings
 
@@ -32,7 +30,7 @@ class Shell:
     async def run(self, *arguments: str, stdin: str | bytes = "") -> Result:
         """Run a command in a thread, as it wants an event loop of its own."""
         cli = click.Group()
-        CommandLinePlugin(configure_database(Settings(database_url=self._database)), RECORDS).on_cli_init(cli)
+        CommandLinePlugin(Settings(database_url=self._database)).on_cli_init(cli)
         return await to_thread.run_sync(lambda: CliRunner().invoke(cli, arguments, input=stdin))
 
     def start(self, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:

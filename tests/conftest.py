@@ -16,6 +16,7 @@ from app import create_app
 from app.database.model import Model
 from app.database_url import DatabaseUrl
 from app.settings import Settings
+from tests.clients import client_of
 from tests.commands import Shell
 from tests.contrib import contrib_server
 from tests.databases import empty_database, engine_of, migrate
@@ -53,6 +54,14 @@ async def app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
 
 
 @pytest.fixture(scope="session")
+async def closed_app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
+    """The same, for those only who have signed in."""
+    app = create_app(Settings(database_url=database, access="token", log_format="json", log_level="warning"))
+    async with app.lifespan():
+        yield app
+
+
+@pytest.fixture(scope="session")
 async def engine(database: DatabaseUrl) -> AsyncIterator[AsyncEngine]:
     """The test's own view of the database."""
     engine = engine_of(database)
@@ -69,6 +78,13 @@ async def client(app: Litestar, engine: AsyncEngine) -> AsyncIterator[httpx.Asyn
     transport = httpx.ASGITransport(app=cast("Any", app), client=("127.0.0.1", 50_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
+
+
+@pytest.fixture
+async def remote(closed_app: Litestar, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """A client from elsewhere that has not signed in, before empty tables."""
+    async with client_of(closed_app, address="203.0.113.7", host="api.example.com") as remote:
+        yield remote
 
 
 @pytest.fixture

@@ -21,17 +21,27 @@ LITESTAR = Path(sys.executable).with_name("litestar")
 
 
 class Service:
-    """One `litestar run` in a session of its own, as a terminal makes one, on an embedded database in `data_dir`."""
+    """One `litestar run`, or another `command`, in a session of its own, as a terminal makes one.
 
-    def __init__(self, data_dir: Path, *options: str, **settings: str) -> None:
+    Its database is an embedded one in `data_dir`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *options: str,
+        command: tuple[str | Path, ...] = (LITESTAR, "run"),
+        cwd: Path = ROOT,
+        **settings: str,
+    ) -> None:
         self.data_dir = data_dir
         self.port = _free_port()
         self.log = data_dir.with_name(f"{self.port}.log")
         given = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         with self.log.open("wb") as log:
             self.process = psutil.Popen(
-                [LITESTAR, "run", f"--port={self.port}", *options],
-                cwd=ROOT,
+                [*command, f"--port={self.port}", *options],
+                cwd=cwd,
                 env={**given, "EMBEDDED_DATA_DIR": str(data_dir), **settings},
                 start_new_session=True,
                 stdin=subprocess.DEVNULL,
@@ -83,6 +93,14 @@ class Service:
                     (self.data_dir / "data").resolve()
                 ):
                     found.append(process)
+        return found
+
+    def initializing(self) -> list[psutil.Process]:
+        """The server that `initdb` runs to fill a new folder."""
+        found = []
+        for child in self.process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found += [child] if {"--boot", "--single"} & set(child.cmdline()) else []
         return found
 
     def kill_service(self) -> None:

@@ -14,7 +14,9 @@ from tests.clients import client_of
 from tests.problems import problem, problem_of
 
 CLOSED = problem(
-    403, "forbidden", "ACCESS=local serves this machine only; set ACCESS=open behind a gateway that authenticates"
+    403,
+    "forbidden",
+    "ACCESS=local serves this machine only; set ACCESS=token, or ACCESS=open behind a gateway that authenticates",
 )
 
 

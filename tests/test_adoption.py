@@ -205,13 +205,13 @@ async def test_a_migration_is_drafted_without_what_is_theirs() -> None:
     async with empty_database() as url:
         await execute(url, MIGRATED)
         await adopt_and_upgrade(url)
-        await execute(url, "CREATE TABLE later (id int)")
+        await execute(url, "ALTER TABLE users ADD later int")
 
         with pytest.raises(CommandError) as told:
             await check(url)
 
     assert str(told.value).count("remove_") == 1
-    assert "Table('later'" in str(told.value)
+    assert "Column('later'" in str(told.value)
 
 
 async def test_a_database_without_tables_has_nothing_to_adopt() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from app import create_app
 from app.database_url import DatabaseUrl
 from app.settings import Settings
-from app.validation.fields import is_plain_email
+from app.validation.addresses import is_plain_email
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
 from tests.problems import invalid, problem, problem_of

@@ -53,7 +53,8 @@ async def test_a_script_gets_json(shell: Shell) -> None:
 
     ada = {"id": 1, "name": "Ada", "email": "ada@example.com"}
     assert json.loads(created.stdout) == ada
-    assert json.loads(listed.stdout) == {"items": [ada], "total": 1, "page": 1, "size": 20, "pages": 1}
+    listing = {**ada, "is_admin": False, "active": True}
+    assert json.loads(listed.stdout) == {"items": [listing], "total": 1, "page": 1, "size": 20, "pages": 1}
 
 
 async def test_people_get_a_table_that_their_terminal_survives(
@@ -65,9 +66,9 @@ async def test_people_get_a_table_that_their_terminal_survives(
     listed = await shell.run("users", "list", "--sort", "-id")
 
     assert listed.stdout.splitlines() == [
-        "ID  NAME   EMAIL",
-        "2   \ufffd[2J\ufffd  u5@example.com",
-        "1   Ada    u3@example.com",
+        "ID  NAME   EMAIL           ADMIN  ACTIVE",
+        "2   \ufffd[2J\ufffd  u5@example.com  no     yes",
+        "1   Ada    u3@example.com  no     yes",
     ]
     assert listed.stderr == "2 of 2 users, page 1 of 1\n"
 

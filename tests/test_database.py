@@ -17,14 +17,22 @@ def engine_with(url: DatabaseUrl, **settings: float) -> AsyncEngine:
     return configure_database(Settings(database_url=url, **settings)).get_engine()  # type: ignore[arg-type]
 
 
-async def test_the_statement_timeout_reaches_the_server(database: DatabaseUrl) -> None:
+async def test_the_settings_of_a_session_reach_the_server(database: DatabaseUrl) -> None:
+    expected = {
+        "statement_timeout": "7250ms",
+        "idle_in_transaction_session_timeout": "7250ms",
+        "client_connection_check_interval": "1s",
+        # It compiles for longer than any statement of ours runs.
+        "jit": "off",
+        "application_name": "litestar-users",
+    }
     engine = engine_with(database, db_statement_timeout=7.25)
 
     async with engine.connect() as connection:
-        told = [await connection.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "application_name")]
+        told = {name: await connection.scalar(text(f"SHOW {name}")) for name in expected}
     await engine.dispose()
 
-    assert told == ["7250ms", "litestar-users"]
+    assert told == expected
 
 
 async def test_a_slow_statement_is_stopped_by_the_server(database: DatabaseUrl) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from advanced_alchemy.extensions.litestar.cli import database_group
 
 from app.database.engine import ROOT
 from tests.databases import empty_database, migrate
@@ -105,3 +106,13 @@ async def test_a_database_that_cannot_hold_every_name_is_refused() -> None:
         f" createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 {name}_utf8\n"
     )
     assert (failed.value.returncode, failed.value.output) == (1, told)
+
+
+async def test_what_harms_is_no_command() -> None:
+    """Dumps of hashes for everybody to read, and the removal of half of the schema."""
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        await run("litestar", "database", "dump-data", "--table=users", url=NOWHERE)
+
+    assert "No such command" in failed.value.output
+    assert {"upgrade", "downgrade", "check"} <= database_group.commands.keys()
+    assert not {"drop-all", "dump-data", "init"} & database_group.commands.keys()

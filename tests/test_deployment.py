@@ -107,7 +107,7 @@ def test_the_image_runs_without_root_and_gets_its_signals() -> None:
     # By number: an orchestrator that forbids root cannot know who a name is.
     assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", final, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \["tini", "-s", "--"\]$', final, re.MULTILINE)
-    assert re.search(r'^CMD \["litestar", "run"\]$', final, re.MULTILINE)
+    assert re.search(r'^CMD \["python", "-m", "app"\]$', final, re.MULTILINE)
 
 
 def test_the_image_holds_what_it_runs_and_nothing_else() -> None:

@@ -6,21 +6,22 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database.engine import ROOT, configure_database
-from app.database_url import DatabaseUrl
+from app.database.engine import ROOT
 from app.http.pagination import parse_query
 from app.repository.lookups import PATIENCE
-from app.repository.reader import Reader
-from app.resources.developers.repository import DeveloperRepository, by_specialty, developers
+from app.resources.developers.repository import developers
 from app.resources.developers.schemas import DeveloperQuery
-from app.settings import Settings
+from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
+from tests.databases import empty_database, migrate
+from tests.migrations import execute, rows
 from tests.test_counts import run
 from tests.test_users import sign_up
 
@@ -207,35 +208,6 @@ async def test_a_list_is_found_by_an_index(
     assert not any("Seq Scan on developers" in step for step in steps)
 
 
-async def test_an_address_is_changed_where_there_is_a_row(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
-    created = await add(client)
-
-    async with AsyncSession(engine) as session:
-        repository = DeveloperRepository(session=session)
-        changed = [await repository.change_email(number, "g@example.com") for number in (1, 2)]
-
-    read = await client.get("/developers/1")
-    assert changed == [True, False]
-    assert read.json() == {**created.json(), "email": "g@example.com"}
-    assert read.headers["etag"] != created.headers["etag"]
-
-
-async def test_a_specialty_is_read_in_hundreds_at_most(
-    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl
-) -> None:
-    await run(
-        engine,
-        "INSERT INTO developers (name, email, specialty)"
-        " SELECT to_char(n, '000'), n || '@example.com', 'backend' FROM generate_series(150, 1, -1) n",
-    )
-
-    pool = configure_database(Settings(database_url=database)).get_engine()
-    found = await by_specialty(Reader(pool, limit=5), "backend", limit=1_000)
-    await pool.dispose()
-
-    assert [developer.name.strip() for developer in found] == [f"{n:03}" for n in range(1, 101)]
-
-
 async def test_an_update_from_a_file_keeps_when_a_developer_was_created(
     client: httpx.AsyncClient, shell: Shell
 ) -> None:
@@ -300,3 +272,32 @@ async def test_the_page_lists_the_routes_of_the_document(client: httpx.AsyncClie
 
     served = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if "/developers" in path}
     assert listed == served
+
+
+async def test_an_upgrade_spells_developers_as_today() -> None:
+    decomposed = normalize("NFD", "Renée")
+    async with empty_database() as url:
+        await migrate(url, "20261125_versions")
+        columns = "INSERT INTO developers (name, email, specialty) VALUES"
+        await execute(url, f"{columns} ('{decomposed}', 'r@xn--bcher-kva.example', '{decomposed}')")
+
+        await migrate(url)
+
+        stored = await rows(url, "SELECT name, email, specialty FROM developers")
+    assert stored == [("Renée", "r@bücher.example", "Renée")]
+
+
+async def test_whoever_has_signed_in_reads_and_administrators_change(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    ada, root = await add_user(engine, "Ada"), await add_user(engine, "Root", is_admin=True)
+    callers = [{}, *[bearer(await add_session(engine, user)) for user in (ada, root)]]
+    routes = [("GET", "/developers"), ("GET", "/developers/1"), ("POST", "/developers"), ("POST", "/developers/bulk")]
+    routes += [("PATCH", "/developers/1"), ("DELETE", "/developers/1")]
+
+    statuses = [
+        [(await remote.request(method, path, headers=caller)).status_code for method, path in routes]
+        for caller in callers
+    ]
+
+    assert statuses == [[401] * 6, [200, 404, 403, 403, 403, 403], [200, 404, 400, 400, 400, 404]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -30,13 +31,14 @@ async def test_the_page_names_no_other_host(client: httpx.AsyncClient, path: str
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
 
 
-async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient) -> None:
-    page = await client.get("/schema")
+@pytest.mark.parametrize("where", ["/schema", "/schema/"])
+async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient, where: str) -> None:
+    page = await client.get(where)
 
     for path in re.findall(r'(?:src|href)="(.*?)"', page.text):
-        loaded = await client.get(path)
+        loaded = await client.get(urljoin(where, path))
 
-        assert (loaded.status_code, path.startswith("/schema/")) == (200, True)
+        assert (loaded.status_code, path.startswith("/")) == (200, False)
         assert loaded.headers["content-type"].split(";")[0] in ("text/css", "text/javascript", "image/png")
 
 
@@ -95,7 +97,7 @@ async def test_every_operation_is_described_and_every_error_is_a_problem(documen
 async def test_no_schema_shows_a_hash_and_only_bodies_a_password(document: dict[str, Any]) -> None:
     holding = {name for name, schema in document["components"]["schemas"].items() if "password" in str(schema)}
 
-    assert holding == {"UserCreate"}
+    assert holding == {"UserCreate", "SignIn", "PasswordChange", "NewPassword"}
     assert "hashed" not in str(document)
     assert not [name for name in document["components"]["schemas"] if not name.isalnum()]
 
@@ -131,11 +133,13 @@ async def test_a_change_may_be_a_merge_patch(document: dict[str, Any]) -> None:
 
 
 async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, Any]) -> None:
-    for path in (path for path in document["paths"] if "{" in path):
-        for method in ("get", "patch", "delete"):
-            number, *tags = document["paths"][path][method]["parameters"]
+    for item in (item for path, item in document["paths"].items() if "{" in path):
+        for operation in item.values():
+            number, *tags = operation["parameters"]
 
             assert (number["in"], number["schema"]) == ("path", {"type": "integer", "format": "int64"})
+            if "412" not in operation["responses"]:
+                continue
             assert {(tag["in"], tag["name"]) for tag in tags} == {("header", "If-Match"), ("header", "If-None-Match")}
             assert not any(tag.get("required") for tag in tags)
 
@@ -154,6 +158,17 @@ async def test_numbers_that_grow_have_64_bits(document: dict[str, Any]) -> None:
     assert {field for _, field in grown} >= {"id", "total", "page", "pages"}
     assert {shown["schema"].get("format") for shown in queries if shown["name"] == "page"} == {"int64"}
     assert "format" not in schemas["Problem"]["properties"]["status"]
+
+
+@pytest.mark.parametrize("path", ["/schema", "/schema/", "/schema/start.js", "/schema/openapi.json"])
+async def test_what_may_change_is_asked_for_anew_but_not_sent_again(client: httpx.AsyncClient, path: str) -> None:
+    first = await client.get(path)
+    again = await client.get(path, headers={"If-None-Match": f'"x", W/{first.headers["etag"]}'})
+    other = await client.get(path, headers={"If-Match": '"x"'})
+
+    assert (first.status_code, again.status_code, again.content, other.status_code) == (200, 304, b"", 412)
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+    assert first.headers["etag"] == again.headers["etag"]
 
 
 async def test_a_file_that_the_browser_has_is_not_sent_again(client: httpx.AsyncClient) -> None:

@@ -66,7 +66,7 @@ async def test_a_database_that_is_not_there_yet_is_not_a_defect() -> None:
         async with app.lifespan(), client_of(app) as client:
             ready = await client.get("/health/ready")
 
-    assert problem_of(ready) == problem(503, "database_unavailable", "The database does not answer")
+    assert problem_of(ready) == problem(503, "database_unavailable", "The database of the service is not there")
 
 
 async def test_a_defect_is_not_taken_for_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ async def test_when_somebody_was_created_is_kept(shell: Shell, client: httpx.Asy
     assert await emails(client) == ["n0@example.com", "n1@example.com"]
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "2020-02-29", "2020-02-29T12:00:00", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize("moment", ["yesterday", "2020-02-29", "12:00", "0001-01-01T00:00:00+14:00"])
 @pytest.mark.parametrize("style", ["csv", "jsonl"])
 async def test_a_time_that_is_none_is_rejected(shell: Shell, moment: str, style: str) -> None:
     person = {"name": "N", "email": "n@example.com", "hashed_password": BCRYPT, "created_at": moment}

@@ -242,8 +242,10 @@ async def test_hashes_are_exported_only_when_asked_for(shell: Shell) -> None:
     [
         (["-", "--format", "csv"], "name,password\n", "the first line must name the columns; missing: email"),
         (["-", "--format", "csv"], "", "the first line must name the columns; missing: name, email"),
-        (["-", "--format", "csv"], "name,email,password,age\n", "the first line may name each of these columns once"),
-        (["-"], "", "--format csv or --format jsonl is needed"),
+        (["-"], "", "the file is empty"),
+        (["-", "--map", "nme=Name"], "", "--map takes FIELD=COLUMN, where FIELD is one of name, email, password"),
+        (["-", "--encoding", "klingon"], "name", "klingon: not the name of an encoding"),
+        (["-", "--encoding", "hex"], "name", "hex: not the name of an encoding"),
         (["nowhere.csv"], "", "nowhere.csv: No such file or directory"),
     ],
 )

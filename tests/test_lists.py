@@ -109,6 +109,14 @@ async def test_links_fit_into_a_header(
     assert list(links(listed)) == named
 
 
+async def test_a_page_of_any_number_of_digits_is_past_the_end(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add_crowd(engine, 3)
+
+    listed = await client.get("/users", params={"page": "9" * 60_000})
+
+    assert (listed.status_code, listed.json()["items"], listed.json()["total"]) == (200, [], 3)
+
+
 @pytest.mark.parametrize("page", [4, 2**31, 2**63 - 1, 2**63, 10**30])
 async def test_a_page_past_the_end_is_empty(client: httpx.AsyncClient, engine: AsyncEngine, page: int) -> None:
     await add_crowd(engine, 3)
@@ -145,6 +153,11 @@ async def test_a_page_past_the_end_is_empty(client: httpx.AsyncClient, engine: A
         ("sort=name,name", "sort", SORT),
         ("sort=", "sort", SORT),
         ("q=ab", "q", "at least 3 characters"),
+        ("q=", "q", "at least 3 characters"),
+        ("q=%C3%A9a", "q", "at least 3 characters"),
+        ("q=%E6%9D%8E", "q", "at least 2 characters"),
+        ("created_after=2016-12-31T23:59:60Z", "created_after", "a leap second cannot be stored: write :59"),
+        ("created_before=2017-01-01T00:59:60.5%2B01:00", "created_before", "a leap second cannot be stored: write :59"),
         ("q=abc%00", "q", "must not contain a NUL character"),
         ("created_after=yesterday", "created_after", "must be a date and time with an offset (RFC 3339)"),
         ("created_after=0001-01-01T00:00:00%2B14:00", "created_after", "must lie in the years 1 to 9999 (UTC)"),
@@ -233,6 +246,16 @@ async def test_filters_leave_what_matches_and_count_it(
     assert await walk(client, **query, size=1) == found
 
 
+async def test_what_is_given_twice_is_named_beside_what_is_wrong(client: httpx.AsyncClient) -> None:
+    refused = await client.get("/users?size=1&size=2&email=ada&emial=x&emial=y")
+
+    errors = {error["parameter"]: error["detail"] for error in refused.json()["errors"]}
+    assert (problem_of(refused)["code"], errors) == (
+        "validation_error",
+        {"email": "not a valid email address", "size": "given more than once", "emial": "given more than once"},
+    )
+
+
 async def test_cursors_lead_past_everybody_once(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
     await add_crowd(engine, 45)
 
@@ -279,6 +302,19 @@ async def test_a_damaged_cursor_is_refused(client: httpx.AsyncClient, damage: st
     detail = "must not contain a NUL character" if damage == "%00" else "not a cursor of this list"
     code = "validation_error" if damage == "%00" else "invalid_cursor"
     assert problem_of(refused) == invalid({"parameter": "cursor", "detail": detail}, code=code)
+
+
+async def test_every_character_of_a_cursor_counts(client: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add_crowd(engine, 3)
+    query: dict[str, Any] = {"size": 1, "sort": "-name"}
+    cursor = (await client.get("/users", params={"cursor": "", **query})).json()["next_cursor"]
+
+    for place, character in enumerate(cursor):
+        for other in {"A", "B", "_"} - {character}:
+            damaged = f"{cursor[:place]}{other}{cursor[place + 1 :]}"
+            refused = await client.get("/users", params={"cursor": damaged, **query})
+
+            assert refused.json()["code"] == "invalid_cursor", damaged
 
 
 @pytest.mark.parametrize("path", ["/users", "/users/", "/users/1", "/users/1/", "/health", "/health/ready/"])

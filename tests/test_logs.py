@@ -13,10 +13,14 @@ from typing import Any
 import pytest
 import structlog
 from litestar import get
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import create_app
 from app.database_url import DatabaseUrl, parse_database_url
 from app.logs import configure_logs
+from app.resources.users.model import User
+from app.resources.users.repository import UserRepository
 from app.settings import Settings
 from tests.clients import client_of
 
@@ -72,6 +76,41 @@ async def test_an_outage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     (line,) = lines(capsys.readouterr().err)
     assert (line["event"], line["code"], line["request_id"]) == ("unavailable", "database_unavailable", "mine")
     assert "s3cret" not in str(line)
+
+
+@get("/broken-write")
+async def broken_write(transaction: NamedDependency[AsyncSession]) -> None:
+    await UserRepository(session=transaction).add(User(name="Ada", email="ada@example.com", hashed_password=None))
+
+
+@pytest.mark.parametrize("error_data", [False, True])
+async def test_a_defect_in_a_statement_can_be_told_by_its_sqlstate(
+    database: DatabaseUrl, capsys: pytest.CaptureFixture[str], error_data: bool
+) -> None:
+    app = create_app(Settings(database_url=database, log_format="json", log_level="warning", log_error_data=error_data))
+    app.register(broken_write)
+
+    async with app.lifespan(), client_of(app) as client:
+        answer = await client.get("/broken-write")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert answer.status_code == 500
+    assert (line["exception"], line["sqlstate"]) == ("asyncpg.exceptions.NotNullViolationError", "23502")
+    assert any(frame.startswith("tests.test_logs:") for frame in line["frames"])
+    # Whose they are is for laptops only.
+    assert ("ada@example.com" in str(line)) is ("error_data" in line) is error_data
+
+
+async def test_an_outage_says_where_the_database_should_be(capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = parse_database_url("postgresql://ann:s3cret@127.0.0.1:1/x")
+    app = create_app(Settings(database_url=nowhere, log_format="json", log_level="info"))
+
+    async with client_of(app) as client:
+        await client.get("/users/1")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert line["cause"] == "builtins.ConnectionRefusedError"
+    assert line["reason"] == "Cannot use the database x on 127.0.0.1:1: Connection refused"
 
 
 async def test_each_request_is_a_line_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:

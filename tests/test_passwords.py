@@ -10,7 +10,8 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from app.passwords import Passwords, _matches, check_hash
+from app.hash_forms import check_hash
+from app.passwords import Passwords, _matches
 from app.problems import Unavailable
 
 
@@ -88,40 +89,40 @@ BCRYPT = "$2b$04$TCTsk1fiOP1xnzNpl/mN0O2w4bdJvBhMyxTG0Ixlz2JBAdZhM1PNS"
         ARGON2.replace("argon2id", "argon2i"),
         ARGON2.replace("m=64", "m=8"),
         ARGON2.replace("m=64,t=1,p=1", "m=128,t=16,p=16"),
+        ARGON2.replace("v=19", "v=16"),
         BCRYPT,
-        BCRYPT.replace("$2b$04", "$2y$14"),
+        BCRYPT.replace("$2b$04", "$2y$13"),
     ],
 )
 def test_a_hash_that_can_be_verified_is_taken(hashed: str) -> None:
     check_hash(hashed)
 
-    if "$14$" not in hashed:
+    if "$13$" not in hashed:
         assert not _matches("wrong horse", hashed)
 
 
 @pytest.mark.parametrize(
     ("hashed", "told"),
     [
-        (ARGON2.replace("m=64", "m=0"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("t=1", "t=0"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("p=1", "p=0"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("m=64", "m=064"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("m=64", "m=\N{ARABIC-INDIC DIGIT SIX}4"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("v=19", "v=16"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbA"), "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbHR"), "not an argon2 or bcrypt hash"),
-        (ARGON2[:-1] + "B", "not an argon2 or bcrypt hash"),
-        (ARGON2 + "AA", "not an argon2 or bcrypt hash"),
-        (ARGON2 + "\n", "not an argon2 or bcrypt hash"),
-        (ARGON2.replace("m=64", "m=7"), "8 KiB a lane to 1 GiB"),
-        (ARGON2.replace("p=1", "p=9"), "8 KiB a lane to 1 GiB"),
-        (ARGON2.replace("m=64", "m=1048577"), "8 KiB a lane to 1 GiB"),
-        (ARGON2.replace("t=1", "t=17"), "at most 16 passes"),
-        (ARGON2.replace("m=64,t=1,p=1", "m=999,t=1,p=17"), "at most 16 lanes"),
-        (BCRYPT.replace("$04", "$03"), "not a bcrypt hash of a cost from 4 to 14"),
-        (BCRYPT.replace("$04", "$15"), "not a bcrypt hash of a cost from 4 to 14"),
-        (BCRYPT.replace("$04", "$31"), "not a bcrypt hash of a cost from 4 to 14"),
-        (BCRYPT[:28] + "a" + BCRYPT[29:], "not a bcrypt hash of a cost from 4 to 14"),
+        (ARGON2.replace("m=64", "m=0"), "argon2 that is damaged"),
+        (ARGON2.replace("t=1", "t=0"), "argon2 that is damaged"),
+        (ARGON2.replace("p=1", "p=0"), "argon2 that is damaged"),
+        (ARGON2.replace("m=64", "m=064"), "argon2 that is damaged"),
+        (ARGON2.replace("m=64", "m=\N{ARABIC-INDIC DIGIT SIX}4"), "argon2 that is damaged"),
+        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbA"), "argon2 that is damaged"),
+        (ARGON2.replace("c29tZXNhbHQ", "c29tZXNhbHR"), "argon2 that is damaged"),
+        (ARGON2[:-1] + "B", "argon2 that is damaged"),
+        (ARGON2 + "AA", "argon2 that is damaged"),
+        (ARGON2 + "\n", "argon2 that is damaged"),
+        (ARGON2.replace("m=64", "m=7"), "beyond 100 MiB"),
+        (ARGON2.replace("p=1", "p=9"), "beyond 100 MiB"),
+        (ARGON2.replace("m=64", "m=102401"), "beyond 100 MiB"),
+        (ARGON2.replace("t=1", "t=17"), "16 passes"),
+        (ARGON2.replace("m=64,t=1,p=1", "m=999,t=1,p=17"), "16 lanes"),
+        (BCRYPT.replace("$04", "$03"), "of a cost beyond 4 to 13"),
+        (BCRYPT.replace("$04", "$14"), "of a cost beyond 4 to 13"),
+        (BCRYPT.replace("$04", "$31"), "of a cost beyond 4 to 13"),
+        (BCRYPT[:28] + "a" + BCRYPT[29:], "of a cost beyond 4 to 13"),
     ],
 )
 def test_a_hash_that_the_library_refuses_or_that_costs_too_much_is_not_taken(hashed: str, told: str) -> None:

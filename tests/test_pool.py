@@ -148,6 +148,32 @@ async def test_whoever_gives_up_waiting_leaves_no_gap(small: tuple[httpx.AsyncCl
     assert (await client.get("/users")).status_code == 200
 
 
+async def test_what_comes_back_goes_to_whoever_has_waited_longest(
+    small: tuple[httpx.AsyncClient, Reader, Pool],
+) -> None:
+    *_, pool = small
+    taken = [await greenlet_spawn(pool.connect) for _ in range(6)]
+    served: list[int] = []
+
+    async def take(number: int) -> None:
+        lent = await greenlet_spawn(pool.connect)
+        served.append(number)
+        await asyncio.sleep(0)
+        lent.close()
+
+    callers = []
+    for number in range(12):
+        callers.append(asyncio.create_task(take(number)))
+        await asyncio.sleep(0)
+        if number % 3 == 2 and taken:
+            taken.pop().close()
+    for connection in taken:
+        connection.close()
+    await asyncio.gather(*callers)
+
+    assert served == list(range(12))
+
+
 async def test_a_read_waits_for_those_before_it_and_not_for_a_hundred_writers(
     small: tuple[httpx.AsyncClient, Reader, Pool],
 ) -> None:

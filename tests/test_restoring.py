@@ -186,3 +186,39 @@ async def test_a_recount_holds_up_nobody(migrated: DatabaseUrl) -> None:
     assert (off, await totals(migrated)) == (-5, {"users": 5})
     await writing.dispose()
     await engine.dispose()
+
+
+async def test_counting_takes_nothing_of_its_callers(migrated: DatabaseUrl) -> None:
+    """It runs with its owner's rights, and without a `search_path` of its own, which cost an insert a tenth."""
+    engine = engine_of(migrated)
+    role = str(migrated.url.database)
+    fake = "CREATE FUNCTION mine.{}({}) RETURNS {} LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''taken''; END'"
+    operators = [
+        ("=", "text", "boolean"),
+        ("=", "bigint", "boolean"),
+        ("+", "bigint", "bigint"),
+        ("-", "bigint", "bigint"),
+    ]
+    made = [fake.format("random", "", "double precision"), fake.format("mod", "int, int", "int")]
+    for n, (sign, kind, result) in enumerate(operators):
+        made.append(fake.format(f"f{n}", f"{kind}, {kind}", result))
+        made.append(f"CREATE OPERATOR mine.{sign} (FUNCTION = mine.f{n}, LEFTARG = {kind}, RIGHTARG = {kind})")
+    await run(
+        engine, f"CREATE ROLE {role}", f"CREATE SCHEMA mine AUTHORIZATION {role}", f"GRANT ALL ON users TO {role}"
+    )
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SET ROLE {role}"))
+            for statement in made:
+                await connection.execute(text(statement))
+            await connection.execute(text("SET search_path = mine, pg_catalog"))
+            one = ADD.replace("INTO users", "INTO public.users").replace("|| i ||", "|| i::text ||")
+            await connection.execute(text(f"{one} FROM unnest('{{1,2,3}}'::int[]) i"))
+            await connection.execute(text("RESET search_path"))
+            await connection.execute(text("DELETE FROM users WHERE email = 'u1@example.com'"))
+            await connection.execute(text("RESET ROLE"))
+            settings = await connection.scalar(text("SELECT proconfig FROM pg_proc WHERE proname = 'count_rows'"))
+    finally:
+        await run(engine, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+        await engine.dispose()
+    assert (settings, await totals(migrated)) == (None, {"users": 2})

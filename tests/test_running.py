@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -32,7 +35,7 @@ def folder() -> Iterator[Path]:
 def run(folder: Path) -> Iterator[Run]:
     services: list[Service] = []
 
-    def run(*options: str, **settings: str) -> Service:
+    def run(*options: str, **settings: Any) -> Service:
         services.append(Service(folder / ".postgres", *options, **settings))
         return services[-1]
 
@@ -70,6 +73,42 @@ def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
     assert service.left() == []
 
 
+def test_a_signal_during_the_first_initdb_leaves_nothing_that_stops_the_next(run: Run, folder: Path) -> None:
+    service = run()
+    eventually(lambda: any(folder.glob(".postgres/initdb-*/base")) and service.initializing() != [])
+    for busy in service.initializing():
+        busy.suspend()  # As if the disk were slow.
+
+    began_at = time.monotonic()
+    service.send(signal.SIGTERM)
+    service.wait()
+
+    assert (time.monotonic() - began_at < 3, service.left()) == (True, [])
+    with (folder / ".postgres/log").open("ab") as log:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not (folder / ".postgres/data").exists()
+
+
+_INTERRUPTED = """
+import os, signal, sys
+from app import create_app
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "app.application":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+create_app()
+"""
+
+
+def test_an_interrupt_while_it_imports_is_silent() -> None:
+    done = subprocess.run([sys.executable, "-c", _INTERRUPTED], cwd=ROOT, capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [(signal.SIGTERM, 0), (signal.SIGTERM, 0.1), (signal.SIGTERM, 0.5), (signal.SIGINT, 0.2), (signal.SIGHUP, 0.2)],
@@ -88,8 +127,16 @@ def test_a_worker_that_starts_hears_a_signal(run: Run, number: signal.Signals, s
     assert "Unexpected exit" not in log or multiprocessing.get_start_method() != "fork"
 
 
-@pytest.mark.parametrize("command", [["run", "--port=0"], ["database", "upgrade", "--no-prompt"]], ids=" ".join)
-def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        # Without the database a service serves.
+        (["run", "--port=0"], 0),
+        # By a handler: the kernel would not end process 1 of a container.
+        (["database", "upgrade", "--no-prompt"], 128 + signal.SIGTERM),
+    ],
+)
+def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str], status: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=60"
         process = subprocess.Popen([LITESTAR, *command], cwd=ROOT, env={**os.environ, "DATABASE_URL": url})
@@ -97,8 +144,7 @@ def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]
         with silent.accept()[0]:
             process.send_signal(signal.SIGTERM)
 
-            # By a handler: the kernel would not end process 1 of a container.
-            assert process.wait(timeout=15) == 128 + signal.SIGTERM
+            assert process.wait(timeout=15) == status
 
 
 def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:

@@ -69,3 +69,14 @@ async def test_a_search_finds_parts_of_names_and_addresses(
 
     assert [user["name"] for user in answer["items"]] == names
     assert answer["total"] == len(names)
+
+
+@pytest.mark.parametrize(("part", "names"), [("李白", ["李白"]), ("ём", ["Артём"]), ("李白居", [])])
+async def test_two_letters_are_enough_where_they_are_not_ascii(
+    client: httpx.AsyncClient, engine: AsyncEngine, part: str, names: list[str]
+) -> None:
+    await add_people(engine, ("李白", "a@example.com"), ("Артём", "b@example.com"), ("白", "c@example.com"))
+
+    found = (await client.get("/users", params={"q": part})).json()["items"]
+
+    assert [user["name"] for user in found] == names

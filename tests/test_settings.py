@@ -175,7 +175,7 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
         "DB_POOL_RECYCLE must be a whole number of at least -1",
         "DB_ECHO must be true or false",
         "DB_STATEMENT_TIMEOUT must be a number of more than 0 and at most 86400",
-        "ACCESS must be one of local, open",
+        "ACCESS must be one of local, open, token",
         "LOG_LEVEL must be one of debug, error, info, warning",
     ]
 
@@ -186,8 +186,8 @@ def test_a_bad_value_under_an_old_name_is_named_as_it_was_given() -> None:
 
 
 def test_what_does_not_exist_yet_is_neither_taken_nor_offered() -> None:
-    with pytest.raises(SettingsError, match=r"^ACCESS must be one of local, open$"):
-        load(ACCESS="token")
+    with pytest.raises(SettingsError, match=r"^ACCESS must be one of local, open, token$"):
+        load(ACCESS="oauth")
 
 
 def test_a_fixed_word_may_be_spelt_in_capitals() -> None:
@@ -197,7 +197,7 @@ def test_a_fixed_word_may_be_spelt_in_capitals() -> None:
 
 
 def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACCESS", "token")
+    monkeypatch.setenv("ACCESS", "oauth")
     monkeypatch.setenv("DB_POOL_SIZE", "none")
 
     with pytest.raises(SystemExit) as ended:
@@ -206,7 +206,7 @@ def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.M
     assert str(ended.value).splitlines() == [
         "Error: these settings are wrong",
         "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
-        "ACCESS must be one of local, open",
+        "ACCESS must be one of local, open, token",
     ]
 
 

@@ -50,12 +50,18 @@ async def raising(database: DatabaseUrl) -> Any:
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
-        ("08006 40001 40P01 53300 55P03 57P01 58030", AWAY),
+        ("08006 25P03 25P04 57P01 58030", AWAY),
+        ("28000 28P01", problem(503, "database_unavailable", "The database refuses the login of the service")),
+        ("3D000", problem(503, "database_unavailable", "The database of the service is not there")),
+        ("40001 40P01 55P03", problem(503, "database_unavailable", "Another transaction was in the way")),
+        ("42P01", problem(503, "schema_outdated", "The schema is not the one that this version needs")),
+        ("53300", problem(503, "database_unavailable", "The database has no connection left")),
         ("25006", problem(503, "read_only", "The database takes no writes")),
         ("57014", problem(503, "statement_timeout", "A statement took too long and was stopped")),
         ("42501", problem(503, "database_unavailable", "The role of the service lacks a right in the database")),
         ("23001 23503 23505 23P01", CONFLICT),
         ("22021 22P05", NOT_STORABLE),
+        ("22001 22003", invalid({"detail": "is longer, or larger, than what the database can store"})),
         ("0A000 22012 23502 23514 42601 XX000", DEFECT),
     ],
 )

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.passwords import Passwords
-from app.validation.fields import normal_email
+from app.validation.addresses import normal_email
 from app.validation.texts import is_readable, readable
 from tests.commands import Shell
 from tests.problems import invalid, problem, problem_of
@@ -213,4 +213,53 @@ def test_a_normal_address_is_its_own_normal_form(local: str, domain: str) -> Non
 async def test_an_address_holds_nothing_that_cannot_be_seen(client: httpx.AsyncClient, unseen: str) -> None:
     refused = await client.post("/users", json={**ADA, "email": f"{unseen}@example.com"})
 
-    assert problem_of(refused) == invalid({"pointer": "/email", "detail": "not a valid email address"})
+    assert problem_of(refused) == invalid(
+        {"pointer": "/email", "detail": "not a valid email address: a character that cannot be seen"}
+    )
+
+
+REASONS = {
+    "ada": "",
+    "ada\N{FULLWIDTH COMMERCIAL AT}example.com": "its @ is another character that looks like one",
+    "ada\N{SMALL COMMERCIAL AT}example.com": "its @ is another character that looks like one",
+    "@example.com": "nothing before the @",
+    "ada@": "nothing after the @",
+    "ada@corp.local": "a special-use domain",
+    "ada@x.test": "a special-use domain",
+    '"a b"@example.com': "quotes before the @",
+    "ada@[127.0.0.1]": "write the address alone, without a name or brackets",
+    "Ada <ada@example.com>": "write the address alone, without a name or brackets",
+    "a..b@example.com": "two dots in a row",
+    "ada@example..com": "two dots in a row",
+    "ada@ab--c.com": "a domain that cannot be encoded (IDNA)",
+    "ada@xn--zzzz.com": "a domain that cannot be encoded (IDNA)",
+    "ada@\N{SNOWMAN}.com": "a domain that cannot be encoded (IDNA)",
+    "ada@-b.com": "a hyphen beside a dot or at an end of the domain",
+    "ada@b-.com": "a hyphen beside a dot or at an end of the domain",
+    "ada@localhost": "a domain without a dot",
+    ".ada@example.com": "a dot at the beginning or the end of a part",
+    "ada.@example.com": "a dot at the beginning or the end of a part",
+    "ada@.example.com": "a dot at the beginning or the end of a part",
+    "ada@example.com.": "a dot at the beginning or the end of a part",
+    "ada@127.0.0.1": "a domain whose last part is no word",
+    f"ada@{'b' * 64}.com": "a part of it is too long",
+    f"{'a' * 230}@{'b' * 20}.com": "a part of it is too long",
+    "a\u200bda@example.com": "a character that cannot be seen",
+    "a\ufe0f@example.com": "a character that cannot be seen",
+    "a da@example.com": "a character that cannot stand before the @",
+    "mailto:ada@example.com": "a character that cannot stand before the @",
+    "ada@exa_mple.com": "a character that cannot stand in a domain",
+    "ada@b@example.com": "a character that cannot stand in a domain",
+    "ada@example,com": "a character that cannot stand in a domain",
+}
+
+
+@pytest.mark.parametrize("email", REASONS)
+async def test_a_refused_address_is_told_why_everywhere(client: httpx.AsyncClient, email: str) -> None:
+    detail = ": ".join(filter(None, ["not a valid email address", REASONS[email]]))
+
+    created = await client.post("/users", json={**ADA, "email": email})
+    listed = await client.get("/developers", params={"email": email})
+
+    assert problem_of(created) == invalid({"pointer": "/email", "detail": detail})
+    assert problem_of(listed) == invalid({"parameter": "email", "detail": detail})

@@ -3,157 +3,111 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, BinaryIO
 
-import msgspec
 from asyncpg import UniqueViolationError
 from msgspec import Struct
 
-from app.bulk.formats import to_reason
-from app.bulk.records import RecordsError, Unparsable
+from app.bulk.batches import Batch, lacks_secret, prefetched
+from app.bulk.dataset import Target
+from app.bulk.outcome import ImportConflict, Outcome
 from app.bulk.staging import OnConflict, Staging
-from app.validation.batch import partition_rows
-
-BATCH = 10_000
-"""Rows that are read, checked and sent together."""
 
 
-class Target(Struct, frozen=True):
-    """Where records of a `kind` go. Its `columns` are fields of the kind."""
+class Terms(Struct, frozen=True):
+    """How an import goes."""
 
-    table: str
-    kind: type[Struct]
-    columns: tuple[str, ...]
-    rule: Callable[[Any], str | None] = lambda _: None
-    """What is wrong with a record besides its fields."""
-    suspect: Callable[[Sequence[Any]], str | None] = lambda _: None
-    """What is wrong with a file, as its first records show."""
-    is_slow: Callable[[Any], bool] = lambda _: False
-    """Whether a record takes long to `complete`; a hundred of those are a batch."""
-    complete: Callable[[Any], Awaitable[Any]] | None = None
-    """Adds to a slow record what its columns still lack."""
-
-
-class Outcome(Struct):
-    read: int = 0
-    inserted: int = 0
-    updated: int = 0
-    skipped: int = 0
-    rejected: int = 0
-
-
-class ImportConflict(Exception):
-    """An address is taken, and that was to be a failure: nothing was imported."""
-
-    def __init__(self, line: int | None = None, first: int | None = None, count: int = 1) -> None:
-        where = f"the address in line {line}" if line else "one"
-        told = f"{where} is that of line {first}, too" if first else f"{where} is taken"
-        more = f"; {count:,} records have an address that is taken or comes twice" if count > 1 else ""
-        super().__init__(f"Nothing was imported: {told}{more}")
-
-
-class Reject(Struct):
-    line: int
-    reason: str
-    given: Any
-    """What was read: of the kind, decoded for it, or Broken."""
-
-
-class Batch(Struct):
-    rows: list[tuple[int, Any]]
-    rejects: list[Reject]
-
-
-def batches(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[Batch]:
-    """Check records in batches. Raises: RecordsError."""
-    is_first = True
-    for pending in _gathered(records, target):
-        batch = _check(pending, target)
-        if is_first and (reason := target.suspect([row for _, row in batch.rows])):
-            raise RecordsError(reason)
-        is_first = False
-        yield batch
-
-
-def _gathered(records: Iterable[tuple[int, Any]], target: Target) -> Iterator[list[tuple[int, Any]]]:
-    pending: list[tuple[int, Any]] = []
-    cost = 0
-    for record in records:
-        pending.append(record)
-        cost += 100 if target.is_slow(record[1]) else 1
-        if cost >= BATCH:
-            yield pending
-            pending, cost = [], 0
-    if pending:
-        yield pending
-
-
-def _check(pending: Sequence[tuple[int, Any]], target: Target) -> Batch:
-    reasons = {line: given.reason for line, given in pending if type(given) is Unparsable}
-    parsed = [(line, given) for line, given in pending if line not in reasons] if reasons else pending
-    structs, errors = partition_rows(target.kind, [given for _, given in parsed])
-    reasons |= {parsed[place][0]: to_reason(fields) for place, fields in errors.items()}
-    rows = [(line, row) for (line, _), row in zip(parsed, structs, strict=True) if row is not None]
-    if broken := {line: reason for line, row in rows if (reason := target.rule(row))}:
-        rows, reasons = [(line, row) for line, row in rows if line not in broken], reasons | broken
-    rejects = [Reject(line, reasons[line], given) for line, given in pending if line in reasons] if reasons else []
-    return Batch(rows, rejects)
+    on_conflict: OnConflict
+    dry_run: bool = False
+    keeps_ids: bool = False
+    takes_bare: bool = False
+    """Whether records without a password are taken, who are nobody here yet."""
+    nulls: Sequence[str] = ()
+    ids: BinaryIO | None = None
+    """Where old and new ids go, side by side."""
 
 
 class Import:
     """One run. `fail` takes all rows in one transaction; `skip` and `update` commit after each batch."""
 
-    def __init__(self, staging: Staging, target: Target, *, on_conflict: OnConflict, dry_run: bool) -> None:
+    def __init__(self, staging: Staging, target: Target, terms: Terms) -> None:
         self._staging = staging
         self._target = target
-        self._on_conflict = on_conflict
-        self._dry_run = dry_run
+        self._terms = terms
         self.outcome = Outcome()
-        self._with_ids = self._with_nulls = 0
+        self._with_ids = self._with_nulls = self._bad_nulls = self._inactive = 0
+        self._has_ids_written = False
 
     def notes(self) -> list[str]:
         """What whoever began this has to know besides."""
+        keeps = self._terms.keeps_ids or self._terms.ids
         told = {
             "the file holds no records": not self.outcome.read,
-            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": self._with_ids,
+            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": not keeps and self._with_ids,
             f"NULL or \\N came in as a text, in records ({self._with_nulls:,}); --null says which text stands for"
             " nothing": self._with_nulls,
+            f"NULL or \\N stands in records that were rejected ({self._bad_nulls:,}); --null says which text stands for"
+            " nothing": not self._with_nulls and self._bad_nulls,
+            f"deactivated accounts ({self._inactive:,}) came in as live": self._inactive,
         }
         return [note for note, is_so in told.items() if is_so]
 
-    async def run(self, source: Iterator[Batch], on_batch: Callable[[Batch], None]) -> Outcome:
+    async def run(
+        self, source: Iterator[Batch], on_batch: Callable[[Batch], None], on_storing: Callable[[], None]
+    ) -> None:
         """Take everything in. `on_batch` is called after each batch. Raises: ImportConflict."""
-        if self._dry_run or self._on_conflict == "fail":
+        if self._terms.dry_run or self._terms.on_conflict == "fail":
             async with self._staging.transaction():
-                async for batch in _prefetched(source):
+                async for batch in prefetched(source):
                     await self._stage(batch)
                     on_batch(batch)
+                on_storing()
                 await self._finish()
         else:
-            async for batch in _prefetched(source):
+            async for batch in prefetched(source):
                 async with self._staging.transaction():
                     staged = await self._stage(batch)
-                    inserted, updated = await self._staging.merge(self._on_conflict)
+                    inserted, updated = await self._merge()
+                    await self._write_ids()
                 # Told only once it is stored.
                 self._count(staged, inserted, updated)
                 on_batch(batch)
-        return self.outcome
+
+    async def _merge(self) -> tuple[int, int]:
+        try:
+            return await self._staging.merge(self._terms.on_conflict)
+        except UniqueViolationError:
+            raise ImportConflict(what="address (of another id)") from None
 
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""
         staged = self.outcome.read - self.outcome.rejected - self.outcome.skipped
-        conflicts, line, first = await self._staging.conflicts() if self._dry_run else (0, None, None)
-        if not self._dry_run:
+        conflicts = 0
+        if not self._terms.dry_run:
             try:
                 await self._staging.insert()
             except UniqueViolationError:
-                count, line, first = await self._staging.conflicts()
-                raise ImportConflict(line, first, count) from None
-        elif conflicts and self._on_conflict == "fail":
-            raise ImportConflict(line, first, conflicts)
-        self._count(staged, staged - conflicts, conflicts if self._on_conflict == "update" else 0)
+                await self._refuse_conflicts()
+                raise ImportConflict from None
+            await self._write_ids()
+        elif self._terms.on_conflict == "fail":
+            await self._refuse_conflicts()
+        else:
+            conflicts, _, _ = await self._staging.conflicts()
+        self._count(staged, staged - conflicts, conflicts if self._terms.on_conflict == "update" else 0)
+
+    async def _refuse_conflicts(self) -> None:
+        """Raises: ImportConflict."""
+        for what, found in (("address", await self._staging.conflicts()), ("id", await self._staging.taken_ids())):
+            if found[0]:
+                raise ImportConflict(found[1], found[2], found[0], what=what)
+
+    async def _write_ids(self) -> None:
+        if self._terms.ids:
+            await self._staging.write_ids(self._terms.ids.write, is_first=not self._has_ids_written)
+            self._has_ids_written = True
 
     def _count(self, staged: int, inserted: int, updated: int) -> None:
         self.outcome.inserted += inserted
@@ -162,38 +116,45 @@ class Import:
 
     async def _stage(self, batch: Batch) -> int:
         """Stage the good rows; how many."""
+        read = len(batch.rows) + len(batch.rejects)
+        await self._refuse_unknown(batch)
         rows = await self._complete(batch.rows)
-        self.outcome.read += len(batch.rows) + len(batch.rejects)
+        self.outcome.read += read
         self.outcome.rejected += len(batch.rejects)
         self.outcome.skipped += len(batch.rows) - len(rows)
-        columns = attrgetter(*self._target.columns)
-        staged = [(line, *columns(row)) for line, row in rows]
+        columns = attrgetter(*self._staging.columns)
+        staged = [(line, None if row.id is None else str(row.id), *columns(row)) for line, row in rows]
         self._with_ids += sum(row.id is not None for _, row in rows)
         self._with_nulls += sum("NULL" in cells or "\\N" in cells for cells in staged)
+        nulls = {"NULL", "\\N"} - set(self._terms.nulls)
+        self._bad_nulls += sum(not nulls.isdisjoint(bad.given) for bad in batch.rejects if isinstance(bad.given, list))
+        if self._target.flag and self._target.flag not in self._staging.columns:
+            self._inactive += sum(getattr(row, self._target.flag) is False for _, row in rows)
         await self._staging.add(staged)
         return len(rows)
+
+    async def _refuse_unknown(self, batch: Batch) -> None:
+        """Refuse who has no password and is nobody here whom an update could change."""
+        bare = [row for row in batch.rows if lacks_secret(row[1], self._target)]
+        if not bare or self._terms.takes_bare:
+            return
+        key = "id" if self._terms.keeps_ids else self._staging.key
+        there = await self._staging.taken([getattr(row, key) for _, row in bare], by_id=self._terms.keeps_ids)
+        told = f"nobody here has this {key}, so {' or '.join(self._target.secrets)} is required"
+        batch.reject({line: told for place, (line, _) in enumerate(bare) if place not in there})
 
     async def _complete(self, rows: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
         """Complete slow rows, all at once, but none whose key is taken: a second run is not to hash again."""
         complete = self._target.complete
-        if complete is None or self._dry_run or not any(self._target.is_slow(row) for _, row in rows):
+        if complete is None or self._terms.dry_run or not any(self._target.is_slow(row) for _, row in rows):
             return rows
         keys = [getattr(row, self._staging.key) for _, row in rows]
-        if self._on_conflict != "update" and (taken := await self._staging.taken(keys)):
-            if self._on_conflict == "fail":
+        if self._terms.on_conflict != "update" and (taken := await self._staging.taken(keys)):
+            if self._terms.on_conflict == "fail":
                 raise ImportConflict(rows[min(taken)][0])
             rows = [row for place, row in enumerate(rows) if place not in taken]
-        structs = await asyncio.gather(*(complete(row) if self._target.is_slow(row) else _same(row) for _, row in rows))
-        return [(line, row) for (line, _), row in zip(rows, structs, strict=True)]
-
-
-async def _same(row: msgspec.Struct) -> msgspec.Struct:
-    return row
-
-
-async def _prefetched(source: Iterator[Batch]) -> Any:
-    """Read and check the next batch in a thread while PostgreSQL works on this one."""
-    upcoming = asyncio.create_task(asyncio.to_thread(next, source, None))
-    while (batch := await upcoming) is not None:
-        upcoming = asyncio.create_task(asyncio.to_thread(next, source, None))
-        yield batch
+        slow = [place for place, (_, row) in enumerate(rows) if self._target.is_slow(row)]
+        structs = await asyncio.gather(*(complete(rows[place][1]) for place in slow))
+        for place, row in zip(slow, structs, strict=True):
+            rows[place] = (rows[place][0], row)
+        return rows

@@ -38,7 +38,7 @@ from app.database.errors import Rule, fields_of, root_cause, rule_of, violation_
 from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.columns import may_be_null, values_of
-from app.validation.validator import to_field_errors
+from app.validation.pointers import to_field_errors
 
 
 async def insert_rows(

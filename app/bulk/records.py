@@ -1,178 +1,97 @@
-"""Records: CSV or JSON lines, read into what a Struct is made of; what is wrong with a file ends it."""
+"""Records: a file of any of the shapes that there are, read into the fields of a kind; its own faults end it."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count
-from typing import Any, BinaryIO
+from functools import partial
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from app.bulk.formats import REJECTED, Format, unguarded
-from app.problems import Malformed
-from app.validation.decoding import decode_json
+from app.bulk.csv_records import Header, read_csv
+from app.bulk.formats import unguarded
+from app.bulk.json_records import read_json
+from app.bulk.mapping import FieldMap
+from app.bulk.source import RecordsError, opened_text
 
-LONGEST_LINE = 1024 * 1024
-"""Bytes. A longer one is none of ours, and is not held in memory."""
-_SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
-
-
-class RecordsError(ValueError):
-    """Why nothing more of a file can be read."""
+Style = Literal["csv", "jsonl"]
 
 
-class Unparsable(msgspec.Struct, frozen=True):
-    """A record that cannot be parsed."""
+class Reading(msgspec.Struct, frozen=True):
+    """What somebody says of a file."""
 
-    reason: str
-    cells: Sequence[str]
+    style: Style | None = None
+    """Told by the first character, unless it is said."""
+    is_guarded: bool = False
+    """Whether it was written for a spreadsheet."""
+    encoding: str = ""
+    records: str = ""
+    """Where in an object the array of records is."""
 
 
 class Records:
-    """A file, record by record: the number of its first line, and a `kind`, what was decoded for one, or Broken.
+    """A file, record by record: the number of its first line, what stands there, and the fields of it."""
 
-    What is wrong with the file, and not with a value, ends it with RecordsError: whoever reads on after a quote that
-    was misread takes the text of a field for records.
-    """
-
-    def __init__(
-        self, source: BinaryIO, style: Format, kind: type[msgspec.Struct], *, null: str = "", is_guarded: bool = False
-    ) -> None:
+    def __init__(self, source: BinaryIO, fields: FieldMap, reading: Reading) -> None:
         self._source = source
-        self._style = style
-        self._kind = kind
-        self._null = null
-        self._is_guarded = is_guarded
-        self._line = ""
-        self.names: list[str] = []
-        """The columns of a CSV, once its first line was read."""
+        self._fields = fields
+        self._reading = reading
+        self.style: Style = reading.style or "csv"
+        self.header: Header | None = None
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
-        return self._read_csv() if self._style == "csv" else self._read_json_lines()
+    def __iter__(self) -> Iterator[tuple[int, Any, Any]]:
+        """Raises: RecordsError."""
+        take = self._fields.take
+        names: tuple[str, ...] | None = None
+        for line, raw in self._read():
+            if type(raw) is list and self.header is not None:
+                names = names or tuple(self.header.names[self.header.skipped :])
+                yield line, raw, take(names, raw)
+            else:
+                yield line, raw, take(tuple(raw), tuple(raw.values())) if type(raw) is dict else raw
 
     def check(self) -> None:
         """Read everything once, unless it comes out of a pipe. Raises: RecordsError."""
         if self._source.seekable():
             beginning = self._source.tell()
-            deque(self, maxlen=0)
+            deque(self._read(), maxlen=0)
             self._source.seek(beginning)
 
-    def _lines(self) -> Iterator[str]:
-        for number in count(1):
-            line = self._source.readline(LONGEST_LINE + 1)
-            if number == 1:
-                if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    raise RecordsError("the file is UTF-16; save it as UTF-8")
-                line = line.removeprefix(codecs.BOM_UTF8)
-            elif not line:
-                return
-            if len(line) > LONGEST_LINE:
-                raise RecordsError(f"line {number}: longer than 1 MiB")
-            try:
-                self._line = line.decode()
-            except UnicodeDecodeError:
-                raise RecordsError(f"line {number}: not UTF-8; save the file as UTF-8") from None
-            yield self._line
+    @property
+    def names(self) -> Sequence[str]:
+        """The columns of a CSV, once its header was read."""
+        return self.header.names[self.header.skipped :] if self.header else ()
 
-    def _read_json_lines(self) -> Iterator[tuple[int, Any]]:
-        decode = msgspec.json.Decoder(self._kind).decode
-        is_first = True
-        for number, text in enumerate(self._lines(), 1):
-            if text.isspace() or not text:
-                continue
-            try:
-                given = decode(text)
-            except (ValueError, RecursionError):
-                given = _decode_loosely(text)
-                if is_first and not isinstance(given, dict):
-                    what = "an array" if text.lstrip().startswith("[") else "not one JSON object a line"
-                    raise RecordsError(f"line {number}: {what}; JSON lines are expected, an object on each") from None
-            is_first = False
-            yield number, given
+    def unused(self) -> list[str]:
+        """Names of columns and members that are no field."""
+        return [name[:60] for name in list(self._fields.ignored)[:30]]
 
-    def _read_csv(self) -> Iterator[tuple[int, Any]]:
-        """An empty field counts as absent, and so does one that says `null`."""
-        reader = csv.reader(self._lines(), strict=True)
-        named = _header(reader, self._kind)
-        # Of rejects that were mended.
-        skipped = len(REJECTED) if tuple(named[: len(REJECTED)]) == REJECTED else 0
-        self.names[:] = names = named[skipped:]
-        null = self._null
-        while True:
-            number = reader.line_num + 1
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except (csv.Error, RecordsError) as error:
-                raise _ended(error, number, reader.line_num) from None
-            if self._is_guarded:
-                row = list(map(unguarded, row))
-            if len(row) == len(named):
-                given = dict(zip(names, row[skipped:], strict=True))
-                is_whole = "" not in row and null not in row
-                yield number, given if is_whole else {n: text for n, text in given.items() if text and text != null}
-            elif row:
-                if not skipped:
-                    self._refuse_misread(row, number, reader.line_num, len(named))
-                yield number, Unparsable(f"has {len(row)} fields, the header has {len(named)}", row[skipped:])
+    def notes(self) -> list[str]:
+        """What became of columns, and of values that were taken for something."""
+        told = [f"{text} ({count:,})" for text, count in self._fields.told.items()]
+        if unused := self.unused():
+            told.append(f"ignored: {', '.join(unused)}")
+        if self.header and self.header.line > 1:
+            told.append(f"passed over what stands above line {self.header.line}, which names the columns")
+        return told
 
-    def _refuse_misread(self, row: Sequence[str], number: int, last: int, expected: int) -> None:
-        """Raises: RecordsError, where a quote may have ended too early, or where another separator is used."""
-        if last > number or '"' in self._line:
-            raise RecordsError(
-                f"line {number}: a record with quotes has {len(row)} fields, the header has {expected};"
-                " a quote inside a field must be doubled"
-            )
-        _refuse_separator(row, f"line {number}", expected)
+    def _read(self) -> Iterator[tuple[int, Any]]:
+        reading = self._reading
+        with opened_text(self._source, reading.encoding) as (text, beginning):
+            self.style = reading.style or ("jsonl" if beginning.lstrip()[:1] in ("{", "[") else "csv")
+            if self.style == "jsonl":
+                if reading.is_guarded:
+                    raise RecordsError("--for-spreadsheet is for CSV")
+                yield from read_json(text, self._suits, reading.records)
+            else:
+                rows = read_csv(text, self._fields.lacks, partial(setattr, self, "header"))
+                yield from map(_unguarded, rows) if reading.is_guarded else rows
+
+    def _suits(self, given: dict[str, Any]) -> bool:
+        return not self._fields.lacks(list(given))
 
 
-def _ended(error: Exception, number: int, last: int) -> RecordsError:
-    """The line where the record begins, and why it does not end."""
-    if isinstance(error, RecordsError):
-        told = str(error)
-        begins = f"line {number}: "
-        return error if told.startswith(begins) else RecordsError(f"{begins}a record that cannot be read: {told}")
-    told = "a quote is where none can be; one inside a field must be doubled"
-    if "limit" in str(error):
-        told = f"a field of more than {csv.field_size_limit():,} characters; is a quote not closed?"
-    elif "end of data" in str(error):
-        told = "a quote is not closed"
-    elif "new-line" in str(error):
-        told = "a line ends with a carriage return alone"
-    return RecordsError(f"line {number}: {told} (read up to line {last})")
-
-
-def _decode_loosely(text: str) -> Any:
-    try:
-        given = decode_json(text.encode())
-    except Malformed:
-        return Unparsable("not valid JSON", [text.strip()])
-    if isinstance(given, dict) and given.keys() >= set(REJECTED):
-        return {name: value for name, value in given.items() if name not in REJECTED}
-    return given
-
-
-def _header(reader: Iterator[list[str]], kind: type[msgspec.Struct]) -> list[str]:
-    try:
-        named = [name.strip() for name in next(reader, [])]
-    except csv.Error:
-        raise RecordsError("the first line is not valid CSV") from None
-    _refuse_separator(named, "the first line")
-    names = named[len(REJECTED) :] if tuple(named[: len(REJECTED)]) == REJECTED else named
-    fields = {field.encode_name: field.required for field in msgspec.structs.fields(kind)}
-    if missing := [name for name, required in fields.items() if required and name not in names]:
-        empty = "" if named else "the file is empty, or its first line: "
-        raise RecordsError(f"{empty}the first line must name the columns; missing: {', '.join(missing)}")
-    if len(set(names)) < len(names) or set(names) - set(fields):
-        raise RecordsError(f"the first line may name each of these columns once: {', '.join(fields)}")
-    return named
-
-
-def _refuse_separator(row: Sequence[str], where: str, expected: int = 2) -> None:
-    for separator, name in _SEPARATORS.items():
-        if len(row) == 1 < expected and row[0].count(separator) >= expected - 1:
-            raise RecordsError(f"{where}: separated by {name}, not by commas")
+def _unguarded(numbered: tuple[int, Any]) -> tuple[int, Any]:
+    line, row = numbered
+    return (line, list(map(unguarded, row))) if isinstance(row, list) else numbered

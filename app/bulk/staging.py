@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from app.bulk import statements
 from app.database.model import Model
 
 OnConflict = Literal["fail", "skip", "update"]
@@ -20,36 +21,10 @@ STAGING_TIMEOUT = 86_400.0
 """Seconds that one statement on staged rows may take: there may be millions."""
 UNLIMITED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
 
-_CREATE = """
-CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT 0::bigint AS line, {columns} FROM {table} WITH NO DATA
-"""
-_TAKEN = """
-SELECT place FROM unnest($1::{type}[]) WITH ORDINALITY AS given ({field}, place)
-WHERE EXISTS (SELECT FROM {table} t WHERE {key_of_t} = {key_of_given})
-"""
-_CONFLICTS = """
-SELECT count(*), min(line), (array_agg(CASE WHEN NOT is_stored THEN first END ORDER BY line))[1] FROM
-  (SELECT line, min(line) OVER (PARTITION BY k.kept) AS first,
-     EXISTS (SELECT FROM {table} t WHERE {key_of_t} = k.kept) AS is_stored
-   FROM staged, LATERAL (SELECT {key}) AS k (kept) WHERE k.kept IS NOT NULL) s
-WHERE is_stored OR line > first
-"""
-_INSERT = "INSERT INTO {table} ({columns}) SELECT {values} FROM staged"
-_SKIP = """
-WITH done AS (INSERT INTO {table} ({columns}) SELECT {values} FROM staged ORDER BY line ON CONFLICT DO NOTHING
-  RETURNING 1) SELECT count(*), 0 FROM done
-"""
-# Of two rows with one key the later counts. A row that says what is stored changes nothing, not even the version.
-_UPDATE = """
-WITH latest AS (SELECT DISTINCT ON ({key}) * FROM staged ORDER BY {key}, line DESC), done AS (
-  INSERT INTO {table} AS stored ({columns}) SELECT {values} FROM latest ORDER BY line
-  ON CONFLICT ({key}) DO UPDATE SET ({changed}) = ROW ({excluded})
-  WHERE ({stored}) IS DISTINCT FROM ({excluded}) RETURNING xmax = 0 AS is_new)
-SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM done
-"""
-
-
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+_PREFIXES = {"": "", "_of_t": "t.", "_of_l": "l.", "_of_s": "s.", "_of_given": "given."}
 
 
 def _key(index: Index, prefix: str = "") -> str:
@@ -64,28 +39,42 @@ def _key(index: Index, prefix: str = "") -> str:
 
 
 class Staging:
-    """Rows on their way into `table`, within one transaction at a time. What is there already its unique index says."""
+    """Rows on their way into `table`, within one transaction at a time. What is there already its unique index says;
+    if `keeps_ids`, what is to be updated the id says."""
 
-    def __init__(self, driver: asyncpg.Connection[asyncpg.Record], table: str, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        driver: asyncpg.Connection[asyncpg.Record],
+        table: str,
+        columns: Sequence[str],
+        *,
+        defaults: Mapping[str, str] = {},  # never changed
+        keeps_ids: bool = False,
+    ) -> None:
         self._driver = driver
-        self._columns = columns
-        changed = [name for name in columns if name != "created_at"]
-        rules = Model.metadata.tables[table].indexes
-        index = min((rule for rule in rules if rule.unique), key=lambda rule: str(rule.name))
+        self._keeps_ids = keeps_ids
+        self.columns = ("id", *columns) if keeps_ids else tuple(columns)
+        there = Model.metadata.tables[table]
+        index = min((rule for rule in there.indexes if rule.unique), key=lambda rule: str(rule.name))
         (self.key,) = index.columns.keys()
+        defaults = {"created_at": "now()", **defaults}
+        changed = [name for name in columns if name != "created_at"]
+        # Where nothing may be NULL, NULL stands for what is stored.
+        given = [f"l.{name}" if there.c[name].nullable else f"coalesce(l.{name}, t.{name})" for name in changed]
         self._names = {
             "table": table,
             "field": self.key,
             "type": "text" if isinstance(kind := index.columns[self.key].type, String) else kind.compile(_dialect),
-            "key": _key(index),
-            "key_of_t": _key(index, "t."),
-            "key_of_given": _key(index, "given."),
-            "columns": ", ".join(columns),
-            "values": ", ".join(name if name in changed else f"coalesce({name}, now())" for name in columns),
+            **{f"key{of}": _key(index, prefix) for of, prefix in _PREFIXES.items()},
+            "columns": ", ".join(self.columns),
+            "values": ", ".join(
+                f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in self.columns
+            ),
             "changed": ", ".join(changed),
-            "stored": ", ".join(f"stored.{name}" for name in changed),
-            "excluded": ", ".join(f"excluded.{name}" for name in changed),
+            "stored": ", ".join(f"t.{name}" for name in changed),
+            "given": ", ".join(given),
         }
+        self._by_id = self._names | {f"key{of}": f"{prefix}id" for of, prefix in _PREFIXES.items()}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -93,38 +82,69 @@ class Staging:
         async with self._driver.transaction():
             # Between two batches passwords are hashed.
             await self._driver.execute(UNLIMITED)
-            await self._driver.execute(_CREATE.format(**self._names))
+            await self._driver.execute(statements.CREATE.format(**self._names))
             yield
 
     async def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Stage rows: each the number of its line, then its columns."""
+        """Stage rows: each the number of its line, the id that it came with, then its columns."""
         await self._driver.copy_records_to_table(
-            "staged", records=rows, columns=["line", *self._columns], timeout=STAGING_TIMEOUT
+            "staged", records=rows, columns=["line", "given_id", *self.columns], timeout=STAGING_TIMEOUT
         )
 
     async def conflicts(self) -> tuple[int, int | None, int | None]:
         """How many staged rows have a `key` that is stored or staged before; the first one's line; and the line
         that it repeats, if it is not stored."""
-        count, line, first = await self._record(_CONFLICTS)
+        count, line, first = await self._record(statements.CONFLICTS, self._names)
+        return count, line, first
+
+    async def taken_ids(self) -> tuple[int, int | None, int | None]:
+        """The same of ids, if they are kept."""
+        count, line, first = (
+            await self._record(statements.CONFLICTS, self._by_id) if self._keeps_ids else (0, None, None)
+        )
         return count, line, first
 
     async def insert(self) -> None:
         """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
         async with self._driver.transaction():
-            await self._driver.execute(_INSERT.format(**self._names), timeout=STAGING_TIMEOUT)
+            await self._driver.execute(statements.INSERT.format(**self._names), timeout=STAGING_TIMEOUT)
+            await self._number_on()
 
     async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
-        """Insert the staged rows that are new; skip or update the others. How many were inserted and updated."""
-        inserted, updated = await self._record(_UPDATE if on_conflict == "update" else _SKIP)
+        """Insert the staged rows that are new; skip or update the others. How many were inserted and updated.
+
+        Raises: UniqueViolationError, where ids are kept and somebody else has an address.
+        """
+        names = self._by_id if self._keeps_ids else self._names
+        async with self._driver.transaction():
+            inserted, updated = await self._record(
+                statements.UPDATE if on_conflict == "update" else statements.SKIP, names
+            )
+            await self._number_on()
         return inserted, updated
 
-    async def taken(self, keys: Sequence[Any]) -> frozenset[int]:
+    async def write_ids(self, write: Callable[[bytes], Any], *, is_first: bool) -> None:
+        """Write the id that each staged row came with, beside the one that it has."""
+
+        async def written(data: bytes) -> None:
+            write(data)
+
+        statement = statements.IDS.format(**self._names)
+        await self._driver.copy_from_query(statement, output=written, format="csv", header=is_first)
+
+    async def _number_on(self) -> None:
+        """Let the next id that is given come after those that were kept."""
+        if self._keeps_ids:
+            await self._driver.execute(statements.NUMBER_ON.format(**self._names), timeout=STAGING_TIMEOUT)
+
+    async def taken(self, keys: Sequence[Any], *, by_id: bool = False) -> frozenset[int]:
         """The places of keys that are stored already."""
-        found = await self._driver.fetch(_TAKEN.format(**self._names), keys)
+        names = self._by_id | {"field": "id", "type": "bigint"} if by_id else self._names
+        found = await self._driver.fetch(statements.TAKEN.format(**names), keys)
         return frozenset(record[0] - 1 for record in found)
 
-    async def _record(self, statement: str) -> tuple[Any, ...]:
-        record = await self._driver.fetchrow(statement.format(**self._names), timeout=STAGING_TIMEOUT)
+    async def _record(self, statement: str, names: Mapping[str, str]) -> tuple[Any, ...]:
+        record = await self._driver.fetchrow(statement.format(**names), timeout=STAGING_TIMEOUT)
         assert record is not None  # noqa: S101  # an aggregate always gives a row
         return tuple(record)
 

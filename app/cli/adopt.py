@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+
 import click
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import resources
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.database.adoption.plan import Plan, make_plan
 from app.database.engine import ROOT
-from app.database.failures import reason
-from app.database.history import revisions_of
-from app.database.migrations import exclusive, judge, unlocked, without_timeouts
+from app.database.errors import root_cause
+from app.database.failures import reason_of
+from app.database.history import load_scripts, revisions_of
+from app.database.migration_lock import exclusive, unlocked
+from app.database.migrations import judge, without_timeouts
 from app.database.model import Model
 
 
@@ -67,16 +73,19 @@ async def _adopt(engine: AsyncEngine, shown: Plan) -> str:
                     await connection.exec_driver_sql(statement)
                 await connection.commit()
             except DBAPIError as error:
-                raise CommandFailure(f"Nothing was changed: {reason(error)}") from error
+                raise CommandFailure(f"Nothing was changed: {reason_of(root_cause(error))}") from error
     return "Done: `litestar database upgrade --no-prompt` goes on from here"
 
 
 def _plan(connection: Connection) -> Plan:
     try:
         judge(connection)
+        script = load_scripts(ROOT / "alembic")
     except CommandError as error:
         raise CommandFailure(str(error)) from error
-    script = ScriptDirectory(str(ROOT / "alembic"))
+    for _, name, _ in iter_modules(resources.__path__):
+        if find_spec(f"app.resources.{name}.model"):
+            import_module(f"app.resources.{name}.model")
     ours = {table.name: [column.name for column in table.columns] for table in Model.metadata.sorted_tables}
     addresses = script.get_revision("20261125_addresses")
     assert addresses is not None  # noqa: S101  # it is one of ours

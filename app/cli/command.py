@@ -13,9 +13,11 @@ from asyncpg import UndefinedFunctionError, UndefinedTableError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database.errors import DRIVER_ERRORS, root_cause
+from app.database.connector import CONNECTION_ERRORS
+from app.database.errors import DRIVER_ERRORS, NOT_MIGRATED, root_cause
+from app.database.failures import MIGRATE, explain
 from app.http.exception_handlers import to_problem
-from app.problems import Problem
+from app.problems import Problem, Unavailable
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ class CommandRunner:
         try:
             return asyncio.run(self._run(job))
         except _EXPECTED_ERRORS as error:
-            if (line := to_line(error)) is None:
+            if (line := to_line(error, self._config.get_engine().url.database)) is None:
                 raise
             raise CommandFailure(line, status=status) from error
 
@@ -74,12 +76,16 @@ class CommandRunner:
             await engine.dispose()
 
 
-def to_line(error: Exception) -> str | None:
+def to_line(error: Exception, database: object) -> str | None:
     """What a person is told of an error; None of a defect, which stays as it is, trace and all."""
-    if isinstance(root_cause(error), UndefinedTableError | UndefinedFunctionError):
-        return "The tables are not there yet: run `litestar database upgrade --no-prompt`"
-    problem = to_problem(error)
-    if isinstance(error, BrokenPipeError) or problem.status == Problem.status:
+    cause, problem = root_cause(error), to_problem(error)
+    if isinstance(cause, UndefinedTableError | UndefinedFunctionError):
+        return f"The tables are not there yet: {MIGRATE}"
+    if isinstance(error, BrokenPipeError):
+        return None
+    if isinstance(cause, NOT_MIGRATED) or (isinstance(problem, Unavailable) and isinstance(cause, CONNECTION_ERRORS)):
+        return explain(cause, database)
+    if problem.status == Problem.status:
         return None
     fields = [f"{found.pointer or 'it'} {found.detail}".strip("/") for found in problem.errors]
     return "; ".join(fields) or problem.detail

@@ -70,8 +70,10 @@ async def _export(
     out.write(head)
     async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
         await driver.execute(UNLIMITED)  # Whoever reads the pipe may take his time.
-        cursor = await driver.cursor(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608  # our own names
-        while rows := await cursor.fetch(_FETCH_SIZE):
+        select = f"SELECT {', '.join(columns)} FROM {table} ORDER BY id"  # noqa: S608  # our own names
+        # The driver's own cursor would leave a statement to whoever gets a pooler's connection next.
+        await driver.execute(f"DECLARE exported NO SCROLL CURSOR FOR {select}")
+        while rows := await driver.fetch(f"FETCH {_FETCH_SIZE} FROM exported"):
             out.write(encode(rows))
     out.flush()
 

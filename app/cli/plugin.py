@@ -1,38 +1,79 @@
-"""Plugin: `litestar users ...` and its like, on the engine of the service."""
+"""Plugin: the commands of the service, each of them imported when it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
-from advanced_alchemy.config import SQLAlchemyAsyncConfig
-from advanced_alchemy.extensions.litestar.cli import database_group
-from click import Group
+from click import Command, Group
 from litestar.plugins import CLIPlugin
 
-from app.bulk.dataset import Dataset
-from app.cli.adopt import adopt_command
-from app.cli.command import CommandRunner
-from app.cli.exporting import export_command
-from app.cli.importing import import_command
-from app.cli.recount import recount_command
-from app.cli.users import user_commands
-from app.resources.users.records import USERS
+from app import resources
+from app.cli.lazy import LazyCommand
+
+if TYPE_CHECKING:
+    from app.cli.command import CommandRunner
+    from app.settings import Settings
 
 
 class CommandLinePlugin(CLIPlugin):
-    __slots__ = ("_config", "_datasets")
+    """`litestar run`, `litestar database ...`, and a group for each resource that has records."""
 
-    def __init__(self, config: SQLAlchemyAsyncConfig, datasets: Sequence[Dataset]) -> None:
-        self._config = config
-        self._datasets = datasets
+    __slots__ = ("_settings",)
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
 
     def on_cli_init(self, cli: Group) -> None:
-        runner = CommandRunner(self._config)
-        for shared in (adopt_command(runner), recount_command(runner)):
-            database_group.add_command(shared)
-        for resource in self._datasets:
-            group = Group(resource.name, help=f"Manage {resource.name}.")
-            others = user_commands(runner) if resource is USERS else []
-            for command in (import_command(runner, resource), export_command(runner, resource), *others):
+        cli.add_command(LazyCommand("run", "Serve.", _run))
+        cli.add_command(LazyCommand("database", "Migrate, and count anew.", partial(self._database, cli)))
+        for _, name, _ in iter_modules(resources.__path__):
+            if find_spec(f"app.resources.{name}.records"):
+                cli.add_command(LazyCommand(name, f"Manage {name}.", partial(self._resource, name)))
+
+    def _database(self, cli: Group) -> Command:
+        from advanced_alchemy.extensions.litestar.cli import database_group
+
+        import app.cli.database  # noqa: F401  # puts its errors into plain lines
+        from app.cli.adopt import adopt_command
+        from app.cli.recount import recount_command
+
+        for make in (adopt_command, recount_command):
+            database_group.add_command(make(self._runner()))
+        cli.add_command(database_group)  # Litestar's group has it know its context.
+        return database_group
+
+    def _resource(self, name: str) -> Command:
+        from app.bulk.dataset import Dataset
+        from app.cli.exporting import export_command
+        from app.cli.importing import import_command
+
+        records = vars(import_module(f"app.resources.{name}.records")).values()
+        [dataset] = [value for value in records if isinstance(value, Dataset)]
+        runner = self._runner()
+        group = Group(name, help=f"Manage {name}.")
+        for command in (import_command(runner, dataset), export_command(runner, dataset)):
+            group.add_command(command)
+        if name == "users":
+            from app.cli.sessions import sessions_command
+            from app.cli.users import user_commands
+
+            for command in (*user_commands(runner), sessions_command(runner)):
                 group.add_command(command)
-            cli.add_command(group)
+        return group
+
+    def _runner(self) -> CommandRunner:
+        from app.cli.command import CommandRunner
+        from app.database.engine import configure_database
+        from app.settings import required_settings
+
+        return CommandRunner(configure_database(self._settings or required_settings()))
+
+
+def _run() -> Command:
+    from app.cli.run import run
+
+    return run

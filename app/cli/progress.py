@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.bulk.formats import REJECTED, Format, write_csv
-from app.bulk.importer import Outcome, Reject
+from app.bulk.batches import Reject
+from app.bulk.formats import REJECTED, write_csv
+from app.bulk.outcome import Outcome
+from app.bulk.records import Records
 from app.bulk.rejects import as_csv, as_json_lines
 
 PRINTED_REJECTS = 20
@@ -23,63 +25,93 @@ _LINE_INTERVAL = 2.0
 """Seconds between two lines."""
 
 
+class Shown(Protocol):
+    def update(self, outcome: Outcome) -> None: ...
+    def storing(self) -> None:
+        """Everything has been read, and the database has to store it, which takes as long again."""
+
+
 @contextmanager
-def progress(source: BinaryIO) -> Iterator[Callable[[Outcome], None]]:
+def progress(source: BinaryIO) -> Iterator[Shown]:
     """Show on standard error what is told, and how much of `source` has been read."""
     total = None
     with suppress(OSError):  # of what is no file, as in a test's standard input
         total = (source.seekable() and os.fstat(source.fileno()).st_size) or None
     if not sys.stderr.isatty():
-        yield _lines(source, total)
+        yield _Lines(source, total)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("0 records", total=total)
-        yield lambda outcome: bar.update(
-            task, completed=source.tell() if total else 0, description=f"{outcome.read:,} records"
-        )
+        yield _Bar(bar, source, total)
 
 
-def _lines(source: BinaryIO, total: int | None) -> Callable[[Outcome], None]:
-    started_at = printed_at = time.monotonic()
+class _Bar:
+    def __init__(self, bar: Progress, source: BinaryIO, total: int | None) -> None:
+        self._bar, self._source, self._total = bar, source, total
+        self._told = "0 records"
+        self._task = bar.add_task(self._told, total=total)
 
-    def print_line(outcome: Outcome) -> None:
-        nonlocal printed_at
+    def update(self, outcome: Outcome) -> None:
+        self._told = f"{outcome.read:,} records"
+        done = self._source.tell() if self._total else 0
+        self._bar.update(self._task, completed=done, description=self._told)
+
+    def storing(self) -> None:
+        # Without a total the bar only moves.
+        self._bar.reset(self._task, total=None, description=f"{self._told}, storing them")
+
+
+class _Lines:
+    def __init__(self, source: BinaryIO, total: int | None) -> None:
+        self._source, self._total = source, total
+        self._started_at = self._printed_at = time.monotonic()
+        self._told = ""
+
+    def update(self, outcome: Outcome) -> None:
         now = time.monotonic()
-        if now - printed_at >= _LINE_INTERVAL:
-            printed_at = now
-            share = f" ({source.tell() / total:.0%})" if total else ""
-            click.echo(f"{outcome.read} records{share}, {outcome.read / (now - started_at):.0f} a second", err=True)
+        self._told = f"{outcome.read} records"
+        if now - self._printed_at >= _LINE_INTERVAL:
+            self._printed_at = now
+            share = f" ({self._source.tell() / self._total:.0%})" if self._total else ""
+            click.echo(f"{self._told}{share}, {outcome.read / (now - self._started_at):.0f} a second", err=True)
 
-    return print_line
+    def storing(self) -> None:
+        if time.monotonic() - self._started_at >= _LINE_INTERVAL:
+            click.echo(f"{self._told}, storing them", err=True)
 
 
 class Rejects:
-    """Prints lines and reasons, never a value. The file, which nobody else may read, has the records as well, in the
-    format that they came in, so that they can be mended and read again."""
+    """Prints lines and reasons at the end, never a value. The file, which nobody else may read, has the records as
+    well, in the format that they came in, so that they can be mended and read again."""
 
-    def __init__(self, file: BinaryIO | None, style: Format) -> None:
-        self._file = file
-        self._style = style
+    records: Records | None = None
+    """Where they come from."""
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
         self._count = 0
-        self._is_begun = style != "csv"
-        self.names: Sequence[str] = ()
-        """The columns of a CSV."""
+        self._printed: list[Reject] = []
+        self._is_begun = False
+
+    @contextmanager
+    def opened(self, file: BinaryIO | None) -> Iterator[None]:
+        self._file = file
+        try:
+            yield
+        finally:
+            self.add([])
+            for reject in self._printed if not file else ():
+                click.echo(f"line {reject.line}: {reject.reason}", err=True)
+            if not file and self._count > PRINTED_REJECTS:
+                click.echo(f"... and {self._count - PRINTED_REJECTS} more; --rejects FILE keeps them all", err=True)
 
     def add(self, rejects: Sequence[Reject]) -> None:
-        self._write(rejects)
-        for reject in rejects[: max(0, PRINTED_REJECTS - self._count)] if not self._file else ():
-            click.echo(f"line {reject.line}: {reject.reason}", err=True)
         self._count += len(rejects)
-
-    def _write(self, rejects: Sequence[Reject]) -> None:
-        if self._file and not self._is_begun:
-            self._file.write(write_csv([(*REJECTED, *self.names)]))
+        self._printed += rejects[: PRINTED_REJECTS - len(self._printed)]
+        if self._file is None or self.records is None:
+            return
+        is_csv = self.records.style == "csv"
+        if is_csv and not self._is_begun:
+            self._file.write(write_csv([(*REJECTED, *self.records.names)]))
             self._is_begun = True
-        if self._file and rejects:
-            self._file.write(as_csv(rejects, self.names) if self._style == "csv" else as_json_lines(rejects))
-
-    def close(self) -> None:
-        self._write([])
-        if not self._file and self._count > PRINTED_REJECTS:
-            click.echo(f"... and {self._count - PRINTED_REJECTS} more; --rejects FILE keeps them all", err=True)
+        self._file.write(as_csv(rejects) if is_csv else as_json_lines(rejects))

@@ -1,4 +1,4 @@
-"""Users: `litestar users create`, `list`, `set-password` and `delete`."""
+"""Users: `litestar users create`, `list`, `set-password`, `set-account` and `delete`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from app.cli.output import print_json, print_table
 from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
-from app.resources.users.repository import UserRepository, users
-from app.resources.users.schemas import UserCreate, UserPassword, UserQuery
+from app.resources.passwords.repository import replace_password
+from app.resources.users.repository import UserRepository, accounts
+from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery
 from app.validation.validator import check
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -28,12 +29,13 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
     @click.option("--name", prompt=True)
     @click.option("--email", prompt=True)
     @PASSWORD_STDIN
+    @click.option("--admin", is_flag=True, help="Make the user an administrator.")
     @AS_JSON
-    def create(name: str, email: str, password_stdin: bool, as_json: bool) -> None:
+    def create(name: str, email: str, password_stdin: bool, admin: bool, as_json: bool) -> None:
         """Create a user. Asks for the password twice, without an echo."""
         data = validated(UserCreate, name=name, email=email, password=ask_password(password_stdin))
         hashed = hasher.hash(data.password)
-        user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed))
+        user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed, is_admin=admin))
         print_json(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
     @click.command("list", cls=Command)
@@ -45,22 +47,39 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
     def list_(as_json: bool, **options: Any) -> None:
         """List users, a page at a time."""
         query = validated(UserQuery, **{name: value for name, value in options.items() if value is not None})
-        page = runner.run(lambda engine: users.page(Reader(engine, limit=60), query))
+        # In a transaction, as a pooler may lend another connection between two statements.
+        page = runner.run(lambda engine: accounts.page(Reader(engine, limit=60, statement_timeout=60), query))
         if as_json:
             print_json(page)
             return
-        print_table(("ID", "NAME", "EMAIL"), [(user.id, user.name, user.email) for user in page.items])
+        rows = [(user.id, user.name, user.email, *map(_yes, (user.is_admin, user.active))) for user in page.items]
+        print_table(("ID", "NAME", "EMAIL", "ADMIN", "ACTIVE"), rows)
         click.echo(f"{len(page.items)} of {page.total} users, page {page.page} of {page.pages}", err=True)
 
     @click.command("set-password", cls=Command)
     @WHO
     @PASSWORD_STDIN
     def set_password(who: str, password_stdin: bool) -> None:
-        """Give a user another password. Asks for it twice, without an echo."""
+        """Give a user another password, and end all sessions. Asks for it twice, without an echo."""
         password = validated(UserPassword, password=ask_password(password_stdin)).password
         hashed = hasher.hash(password)
-        user_id = change_user(runner, who, lambda users, user_id: users.set_password(user_id, hashed))
+        user_id = change_user(runner, who, lambda session, user_id: replace_password(session, user_id, hashed))
         click.echo(f"Changed the password of user {user_id}.")
+
+    @click.command("set-account", cls=Command)
+    @WHO
+    @click.option("--admin/--no-admin", "is_admin", default=None, help="Make or unmake an administrator.")
+    @click.option("--active/--inactive", default=None, help="Let sign in, or end all sessions and let no more.")
+    def set_account(who: str, **options: bool | None) -> None:
+        """Change what an account may do."""
+        given = {name: value for name, value in options.items() if value is not None}
+        if not given:
+            raise click.UsageError("say --admin, --no-admin, --active or --inactive")
+        changes = AccountUpdate(**given)
+        user_id = change_user(
+            runner, who, lambda session, user_id: UserRepository(session=session).set_account(user_id, changes)
+        )
+        click.echo(f"Changed the account of user {user_id}.")
 
     @click.command("delete", cls=Command)
     @WHO
@@ -71,26 +90,35 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
             if not sys.stdin.isatty():
                 raise click.UsageError("--yes is needed where nobody can be asked")
             click.confirm(f"Delete user {who}?", abort=True)
-        click.echo(f"Deleted user {change_user(runner, who, UserRepository.remove)}.")
+        user_id = change_user(runner, who, lambda session, user_id: UserRepository(session=session).remove(user_id))
+        click.echo(f"Deleted user {user_id}.")
 
-    return [create, list_, set_password, delete]
+    return [create, list_, set_password, set_account, delete]
 
 
-def change_user(runner: CommandRunner, who: str, change: Callable[[UserRepository, int], Awaitable[None]]) -> int:
+def change_user(runner: CommandRunner, who: str, change: Callable[[AsyncSession, int], Awaitable[Any]]) -> int:
     """Change the user of an id or an address; the id. Raises: Failure."""
 
     async def job(session: AsyncSession) -> int:
-        users = UserRepository(session=session)
-        if who.isascii() and who.isdecimal():
-            user_id = int(who)
-        elif user := await users.get_by_email(validated(UserQuery, email=who).email):
-            user_id = user.id
-        else:
-            raise Missing("User")
-        await change(users, user_id)
+        user_id = await id_of(session, who)
+        await change(session, user_id)
         return user_id
 
     return runner.change(job)
+
+
+async def id_of(session: AsyncSession, who: str) -> int:
+    """The id of a user who is named by it or by an address. Raises: Missing."""
+    if who.isascii() and who.isdecimal():
+        return int(who)
+    user = await UserRepository(session=session).get_by_email(validated(UserQuery, email=who).email)
+    if user is None:
+        raise Missing("User")
+    return user.id
+
+
+def _yes(claim: bool) -> str:
+    return "yes" if claim else "no"
 
 
 def ask_password(from_stdin: bool) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import cycle
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -21,6 +23,7 @@ _UNRESPONSIVE_AFTER = 0.4
 _RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
 _ONE_PRIMARY = ("read-write", "primary")
+_PLACE = "Connecting to "
 
 
 class Connector:
@@ -34,9 +37,17 @@ class Connector:
         self._connect = connect
         self._unresponsive = False
         self._retrying = False
+        self._answered_at = -math.inf
 
-    async def __call__(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
-        """Raises: what asyncpg raises, ConnectionError, TimeoutError."""
+    async def __call__(self, **arguments: Any) -> Connection:
+        """Raises: what asyncpg raises, ConnectionError, TimeoutError; `place_of` tells where."""
+        try:
+            return await self._connected(**arguments)
+        except CONNECTION_ERRORS as error:
+            error.add_note(_PLACE + _place(arguments))
+            raise
+
+    async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
         attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
         if not self._unresponsive:
             return await self._observed(attempt())
@@ -55,14 +66,33 @@ class Connector:
         try:
             connection = await attempt
         except (TimeoutError, asyncio.CancelledError):
-            # Whoever gave up at once, because its client left, has learnt nothing.
-            self._unresponsive = self._unresponsive or time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            # Whoever gave up at once, because its client left, has learnt nothing; nor is a database silent that has
+            # answered others meanwhile, though slowly.
+            was_silent = self._answered_at < started_at and time.monotonic() - started_at > _UNRESPONSIVE_AFTER
+            self._unresponsive = self._unresponsive or was_silent
             raise
         except CONNECTION_ERRORS:
-            self._unresponsive = False
+            self._answer()
             raise
-        self._unresponsive = False
+        self._answer()
         return connection
+
+    def _answer(self) -> None:
+        self._unresponsive, self._answered_at = False, time.monotonic()
+
+
+def place_of(error: BaseException) -> str | None:
+    """Which database on which host could not be connected to; None where that is not what failed."""
+    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith(_PLACE))
+    return next(notes, "").removeprefix(_PLACE) or None
+
+
+def _place(arguments: dict[str, Any]) -> str:
+    hosts, ports = (
+        value if isinstance(value, list | tuple) else [value] for value in map(arguments.get, ("host", "port"))
+    )
+    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
+    return f"the database {arguments.get('database')}" + (" on " + ", ".join(addresses) if addresses else "")
 
 
 def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 
-from app.database.homes import prepare_home
+from app.database.homes import ServerError, prepare_home
 from app.database.postgres import PostgresServer
 from app.database.signals import install_exit_handlers
 
@@ -30,13 +30,18 @@ def start(data_dir: Path) -> str:
     """
     home = prepare_home(data_dir)
     install_exit_handlers()
-    with _locked(home):
-        if (os.getpid(), home) not in _holders:
-            holder = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(holder, fcntl.LOCK_SH)
-            _holders[os.getpid(), home] = holder
-            atexit.register(stop, home)
-        return PostgresServer(home).start()
+    try:
+        with _locked(home):
+            if (os.getpid(), home) not in _holders:
+                holder = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(holder, fcntl.LOCK_SH)
+                _holders[os.getpid(), home] = holder
+                atexit.register(stop, home)
+            return PostgresServer(home).start()
+    except ServerError:
+        raise
+    except OSError as error:
+        raise ServerError(f"{error.filename or home}: {error.strerror}") from error
 
 
 def stop(data_dir: Path) -> None:
@@ -62,6 +67,15 @@ def _is_last_holder(holder: int) -> bool:
         else:
             return True
     return False
+
+
+def _let_go() -> None:
+    """A child's copies would keep a server whose users are all gone."""
+    while _holders:
+        os.close(_holders.popitem()[1])
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 @contextmanager

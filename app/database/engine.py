@@ -78,7 +78,8 @@ def time_limit(settings: Settings) -> float:
 
 def _connect_args(settings: Settings, database: DatabaseUrl) -> dict[str, Any]:
     driver_args = dict(database.connect_args)
-    session = {"application_name": "litestar-users"}
+    # In our own SQL a backslash is a character; a pooler takes both of these at start-up.
+    session = {"application_name": "litestar-users", "standard_conforming_strings": "on"}
     if not database.transaction_pooling:
         # A pooler refuses these at start-up; behind it the timeout travels with each transaction.
         session |= {"statement_timeout": str(int(settings.db_statement_timeout * 1000)), "jit": "off"}

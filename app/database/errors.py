@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from asyncpg import InvalidCachedStatementError, PostgresError
+from errno import EMFILE, ENFILE
+from ssl import SSLError
+
+from asyncpg import (
+    InvalidCachedStatementError,
+    PostgresError,
+    UndefinedColumnError,
+    UndefinedFunctionError,
+    UndefinedTableError,
+)
 from msgspec import UNSET
 from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database.connector import CONNECTION_ERRORS
+from app.database.homes import ServerError
 from app.database.model import Model
 from app.problems import Conflict, FieldError, Invalid, Problem, Unavailable
 
-# SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, a role or a database
-# that is not there yet, serialization, resources, operator, system.
-_TRANSIENT = ("08", "25P03", "25P04", "28", "3D", "40", "53", "55", "57", "58")
+# SQLSTATEs after which the same request may succeed: connection, a transaction that took too long, serialization,
+# resources, operator, system.
+_TRANSIENT = ("08", "25P03", "25P04", "40", "53", "55", "57", "58")
 
-# The same, but the database does answer: what it says, and the code.
+# The same, but the database does answer, or somebody before it: what it says, and the code.
 _REFUSALS = {
+    "08P01": ("The service cannot use its database", "database_unavailable"),
     "25006": ("The database takes no writes", "read_only"),
+    "28": ("The database refuses the login of the service", "database_unavailable"),
+    "3D": ("The database of the service is not there", "database_unavailable"),
+    "40": ("Another transaction was in the way", "database_unavailable"),
     "42501": ("The role of the service lacks a right in the database", "database_unavailable"),
     "42P01": ("The schema is not the one that this version needs", "schema_outdated"),
+    "53300": ("The database has no connection left", "database_unavailable"),
+    "55P03": ("Another transaction was in the way", "database_unavailable"),
     "57014": ("A statement took too long and was stopped", "statement_timeout"),
 }
+
+NOT_MIGRATED = (UndefinedTableError, UndefinedColumnError, UndefinedFunctionError)
+"""What a command meets on a schema of another version."""
 
 
 # A byte sequence that is no text, a character that the database's encoding does not have, and what is too much.
@@ -32,9 +52,10 @@ _UNSTORABLE = {
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
+_USED_UP = (EMFILE, ENFILE)
 
-DRIVER_ERRORS = (PoolTimeout, *CONNECTION_ERRORS)
-"""What the driver and the pool raise."""
+DRIVER_ERRORS = (PoolTimeout, *CONNECTION_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
+"""What the driver and the pool raise, and what SQLAlchemy makes of it in between."""
 
 
 def database_problem(error: BaseException) -> Problem | None:
@@ -45,9 +66,16 @@ def database_problem(error: BaseException) -> Problem | None:
         return _from_sqlstate(root)
     # What is left of an outage has no SQLSTATE: refused, reset, timed out, or a driver that lost its peer; but a value
     # that the driver does not take is a ValueError, too.
-    if isinstance(root, DRIVER_ERRORS) and not isinstance(root, ValueError):
-        return Unavailable()
+    if isinstance(root, DRIVER_ERRORS) and (isinstance(root, SSLError) or not isinstance(root, ValueError)):
+        return Unavailable(None if is_silence(root) else "The service cannot use its database")
     return None
+
+
+def is_silence(error: BaseException) -> bool:
+    """Whether nobody answers where the database should be; else something is in the way that does not go by itself."""
+    return (
+        not isinstance(error, PermissionError | SSLError | ServerError) and getattr(error, "errno", 0) not in _USED_UP
+    )
 
 
 def _from_sqlstate(error: PostgresError) -> Problem | None:
@@ -60,7 +88,7 @@ def _from_sqlstate(error: PostgresError) -> Problem | None:
     if isinstance(error, InvalidCachedStatementError):
         # SQLAlchemy has dropped all plans by now; the transaction has failed, and nothing of it was stored.
         return Unavailable("The schema changed a moment ago")
-    if refusal := _REFUSALS.get(state):
+    if refusal := _REFUSALS.get(state) or _REFUSALS.get(state[:2]):
         return Unavailable(refusal[0], code=refusal[1])
     if state.startswith(_TRANSIENT):
         return Unavailable()
@@ -110,7 +138,8 @@ def _pointer(rule: Rule) -> str | None:
 
 def root_cause(error: BaseException) -> BaseException:
     """The driver's exception below the wrappings of SQLAlchemy and Advanced Alchemy."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, DRIVER_ERRORS):
+    found, cause = error, error.__cause__
+    while cause is not None:
+        found = cause if isinstance(cause, DRIVER_ERRORS) else found
         cause = cause.__cause__
-    return cause or error
+    return found

@@ -1,52 +1,70 @@
-"""Failures: why a command on the schema failed, in one line."""
+"""Failures: why the database cannot be used, in one line for whoever runs the service."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from itertools import cycle
 from ssl import SSLError
 from typing import Any
 
-from alembic.util import CommandError
-from asyncpg import PostgresError, UndefinedObjectError
+from asyncpg import PostgresError, ProtocolViolationError, ReadOnlySQLTransactionError
 
-from app.database.errors import root_cause
+from app.database.connector import place_of
+from app.database.errors import NOT_MIGRATED, root_cause
 
-OLDEST = 14
-"""The first PostgreSQL that notices a client that is gone."""
+MIGRATE = "run `litestar database upgrade --no-prompt`"
 _QUOTED = re.compile('".*"', re.DOTALL)
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
-def command_error(error: BaseException, options: Mapping[str, Any], migration: str | None) -> CommandError:
+def explain(error: BaseException, database: object) -> str:
     """What went wrong in one line, without a password, a statement or a value."""
-    if migration is not None:
-        return CommandError(f"Migration {migration} failed: {reason(error)}")
-    return CommandError(f"Cannot use the database {options.get('database')}{_where(options)}: {reason(error)}")
+    cause = root_cause(error)
+    if _is_of_files(cause):
+        return reason_of(cause)
+    return f"Cannot use {place_of(cause) or f'the database {database}'}: {reason_of(cause)}"
 
 
-def reason(error: BaseException) -> str:
-    """In one line."""
-    return " ".join(_reason(root_cause(error)).split())
+def _is_of_files(cause: BaseException) -> bool:
+    """Whether it is a file that failed, and no connection: a full disk, or one that may not be written."""
+    is_of_system = isinstance(cause, OSError) and not isinstance(cause, ConnectionError | TimeoutError | SSLError)
+    return is_of_system and place_of(cause) is None
 
 
-def _where(options: Mapping[str, Any]) -> str:
-    hosts, ports = (
-        value if isinstance(value, list | tuple) else [value] for value in map(options.get, ("host", "port"))
-    )
-    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
-    return " on " + ", ".join(addresses) if addresses else ""
+def brief(error: BaseException) -> dict[str, Any]:
+    """For a log: class, SQLSTATE and, of what could not connect, the reason. What a statement met may quote values."""
+    cause = root_cause(error)
+    told = {
+        "cause": f"{type(cause).__module__}.{type(cause).__qualname__}",
+        "sqlstate": getattr(cause, "sqlstate", None),
+    }
+    told["reason"] = explain(cause, "") if place_of(cause) else None
+    return {name: value for name, value in told.items() if value}
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, PostgresError):
-        message, state = error.message or str(error), str(error.sqlstate)
-        if state == UndefinedObjectError.sqlstate and "client_connection_check_interval" in message:
-            return f"the server is too old, PostgreSQL {OLDEST} is needed ({state})"
-        # Where data is wrong the message itself quotes it, elsewhere only the detail does.
-        return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
+def reason_of(cause: BaseException) -> str:
+    return " ".join((_of_server(cause) if isinstance(cause, PostgresError) else _of_system(cause)).split())
+
+
+def _of_server(error: PostgresError) -> str:
+    message, state = error.message or str(error), str(error.sqlstate)
+    if isinstance(error, NOT_MIGRATED):
+        return f"the tables are not those of this version ({state}): {MIGRATE}"
+    if isinstance(error, ReadOnlySQLTransactionError):
+        return f"it takes no writes, as a standby or by default_transaction_read_only ({state})"
+    if isinstance(error, ProtocolViolationError) and "startup parameter" in message:
+        # A pooler's; ours then travel with each transaction.
+        return f"{message} ({state}): add prepared_statement_cache_size=0 to DATABASE_URL"
+    # Where data is wrong the message itself quotes it, elsewhere only the detail does.
+    return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
+
+
+def _of_system(error: BaseException) -> str:
     # A certificate's number is none of the system's.
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, SSLError):
-        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+        reason = os.strerror(error.errno) if error.errno > 0 else f"unknown host: {error.strerror}"
+        return f"{error.filename}: {reason}" if error.filename else reason
+    # What the event loop makes of several addresses of one host.
+    if isinstance(error, OSError) and (numbers := _ERRNO.findall(str(error))):
+        return ", ".join(sorted({os.strerror(int(number)) for number in numbers}))
     return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

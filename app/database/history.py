@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
+import warnings
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -29,12 +32,29 @@ KEPT = Table(
     Column("name", Text),
     PrimaryKeyConstraint("table_name", "name", name="pk_schema_kept"),
 )
-"""What an adopted database had beside ours: tables (without a `name`), columns, indexes, constraints."""
+"""What tables had beside ours when they were adopted: columns, indexes, constraints."""
 
 VERSION_TABLES = ("alembic_version", "schema_version")
 """Where the revision is, and where it is if another project has its own in the first."""
 
 _log = structlog.get_logger("app.database.history")
+
+
+def load_scripts(folder: Path) -> ScriptDirectory:
+    """The migrations of a folder, all of them read. Raises: CommandError, which names what is wrong with them."""
+    script = ScriptDirectory(str(folder))
+    try:
+        with warnings.catch_warnings(action="ignore"):  # They say the same as what is raised, or less.
+            script.get_heads()
+    except SyntaxError as error:
+        raise CommandError(f"{error.filename}, line {error.lineno}: {error.msg}") from error
+    except KeyError as error:
+        told = f"a migration revises {error}, which is none: mend its down_revision, or bring that one along"
+        raise CommandError(f"{folder / 'versions'}: {told}") from error
+    except (ImportError, NameError) as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        raise CommandError(f"{where.filename}, line {where.lineno}: {error}") from error
+    return script
 
 
 def revisions_of(script: ScriptDirectory) -> frozenset[str]:
@@ -73,7 +93,7 @@ class History:
 
 def refuse_foreign(ctx: MigrationContext, heads: Collection[str]) -> None:
     """Refuse tables of another service, which no migration of ours made. Raises: CommandError."""
-    if ctx.connection is None or ctx.as_sql or revisions_of(_script(ctx)).intersection(heads):
+    if ctx.connection is None or revisions_of(_script(ctx)).intersection(heads):
         return
     there = set(inspect(ctx.connection).get_table_names())
     if not there & {HISTORY.name, KEPT.name} and (theirs := there & {"users", "developers"}):
@@ -105,18 +125,45 @@ def _needs(ctx: MigrationContext, heads: Collection[str]) -> dict[str, str | Non
     return needs
 
 
+def refuse_stranger(ctx: MigrationContext, heads: Collection[str], *, upgrades: bool) -> None:
+    """Raises: CommandError, where the database is at a revision that neither is here nor comes after those here."""
+    script = _script(ctx)
+    known = revisions_of(script)
+    if ctx.connection is None or not (unknown := ", ".join(map(repr, sorted(set(heads) - known)))):
+        return
+    history = _recorded(ctx.connection)
+    if history.keys() >= set(script.get_heads()):
+        reason = "" if upgrades else "a newer version of the service made that: use that one"
+    elif history.keys() & known:
+        reason = (
+            "another branch of the service made that: go back to it, or take another database. An embedded one may"
+            " go, with all it holds: stop what uses it, and remove .postgres"
+        )
+    else:
+        reason = "another application did that: give the service a database, or a schema, of its own"
+    if reason:
+        raise CommandError(f"Can't locate revision identified by {unknown}, where the database is: {reason}")
+
+
 def is_past(ctx: MigrationContext, heads: Collection[str]) -> bool:
     """Whether a newer version has brought the database to where `upgrade` shall bring it, and further."""
     script, connection = _script(ctx), ctx.connection
     known = revisions_of(script)
-    if connection is None or known.issuperset(heads) or not inspect(connection).has_table(HISTORY.name):
+    if connection is None or known.issuperset(heads):
         return False
-    history = {row.revision: row.needs for row in connection.execute(select(HISTORY))}
+    history = _recorded(connection)
     if not history.keys() >= set(to_tuple(script.as_revision_number(ctx.opts["destination_rev"]), default=())):
         return False
     unmet = set(history.values()) - known - {None}
     _log.info("Nothing to do: the schema is newer than this version" + ", which cannot use it" * bool(unmet))
     return True
+
+
+def _recorded(connection: Connection) -> dict[str, str | None]:
+    """The history of a database, if it has one: each revision and what it needs."""
+    if not inspect(connection).has_table(HISTORY.name):
+        return {}
+    return {row.revision: row.needs for row in connection.execute(select(HISTORY))}
 
 
 def _script(ctx: MigrationContext) -> ScriptDirectory:

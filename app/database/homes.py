@@ -17,7 +17,7 @@ _ELSEWHERE = Path("/var/lib/litestar-users")
 _logger = logging.getLogger(__name__)
 
 
-class ServerError(ClickException, RuntimeError):
+class ServerError(ClickException, ConnectionError):
     """Why there is no server, in a line for whoever runs a command."""
 
 

@@ -1,34 +1,28 @@
-"""Migrations: one command at a time, for as long as it takes, and without holding up requests."""
+"""Migrations: what they need of a database, for as long as they take, and without holding up requests."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import structlog
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, Table, Text, event, func, inspect, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy import Connection, Table, Text, event, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_only
 
-_LOCK_KEY = 0x5573657273  # "Users": whoever else migrates this database waits here.
-_POLL_INTERVAL = 0.2
-"""Seconds between two looks whether another command has ended."""
-_SECOND_CONNECTION_TIMEOUT = 3.0
-"""Seconds after which a pooler that gives no second connection is taken to have only one."""
+from app.database.migration_lock import TAKE_LOCK, UNHURRIED
+
 LIMITS = (
     # Every request would queue behind a migration that waits for a table.
     "SET LOCAL lock_timeout = '5s'",
     "SET LOCAL statement_timeout = 0",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    UNHURRIED,
 )
-TAKE_LOCK = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
-_log = structlog.get_logger("app.database.migrations")
+OLDEST = 14
+"""The first PostgreSQL that replaces triggers, which the counters need, and that notices a client that is gone."""
 
 
 class Limited(PostgresqlImpl):
@@ -49,11 +43,22 @@ class Limited(PostgresqlImpl):
 
 
 def judge(connection: Connection) -> None:
-    """Refuse a database that cannot hold every name. Raises: CommandError."""
+    """Refuse a database that will not do. Raises: CommandError."""
+    if complaint := server_complaint(connection):
+        raise CommandError(complaint)
+
+
+def server_complaint(connection: Connection) -> str | None:
+    """Why a database will not do: the server is too old, or cannot hold every name."""
     name, encoding = connection.exec_driver_sql("SELECT current_database(), current_setting('server_encoding')").one()
+    # What the server said at the start: the dialect has asked, too, but of the first connection only.
+    version = connection.connection.driver_connection.get_server_version()  # type: ignore[union-attr]
+    if version.major < OLDEST:
+        return f"The server is PostgreSQL {version.major}, {OLDEST} or newer is needed"
     if encoding != "UTF8":
         command = f"createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8 {name}_utf8"
-        raise CommandError(f"The database {name} holds {encoding}, not UTF8. Make another, such as: {command}")
+        return f"The database {name} holds {encoding}, not UTF8. Make another, such as: {command}"
+    return None
 
 
 def widen(run: MigrationContext, heads: Collection[str]) -> None:
@@ -69,15 +74,10 @@ def widen(run: MigrationContext, heads: Collection[str]) -> None:
 
 
 @contextmanager
-def without_timeouts(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
-    """Let statements of this engine take their time, while no transaction waits long for a table.
-
-    Yields what the driver was asked for last: host, port, database and so on.
-    """
-    connect_options: dict[str, Any] = {}
+def without_timeouts(engine: AsyncEngine) -> Iterator[None]:
+    """Let statements of this engine take their time, while no transaction waits long for a table."""
 
     def connect(dialect: Any, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
-        connect_options.update(options)
         server_settings = options.get("server_settings", {}).items()
         session = {name: "0" if name.endswith("_timeout") else value for name, value in server_settings}
         return dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
@@ -97,73 +97,7 @@ def without_timeouts(engine: AsyncEngine) -> Iterator[Mapping[str, Any]]:
     for name, listener in listeners.items():
         event.listen(engine.sync_engine, name, listener)
     try:
-        yield connect_options
+        yield
     finally:
         for name, listener in listeners.items():
             event.remove(engine.sync_engine, name, listener)
-
-
-@asynccontextmanager
-async def exclusive(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
-    """A connection while other commands on this database wait, and whether they do so across its transactions.
-
-    The lock is a transaction's, because a session outlives its client behind a pooler, and on a connection of its own,
-    because migrations commit. Neither who holds it nor who waits keeps a snapshot: CREATE INDEX CONCURRENTLY would
-    wait for that.
-    """
-    borrowed = await greenlet_spawn(engine.sync_engine.pool.recreate().connect)
-    try:
-        await _lock(borrowed.driver_connection)
-        if (connection := await _second_connection(engine)) is not None:
-            try:
-                yield connection, True
-            finally:
-                await connection.close()
-            return
-    finally:
-        await greenlet_spawn(borrowed.invalidate)
-    _log.info("The pooler has one connection only: others may migrate between two transactions")
-    async with engine.connect() as connection:
-        yield connection, False
-
-
-async def _second_connection(engine: AsyncEngine) -> AsyncConnection | None:
-    """Another connection, unless a pooler has no more."""
-    async with AsyncExitStack() as stack:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_SECOND_CONNECTION_TIMEOUT):
-                connection = await stack.enter_async_context(engine.connect())
-                await connection.exec_driver_sql("SELECT")
-                await connection.rollback()
-                stack.pop_all()
-                return connection
-    return None
-
-
-@asynccontextmanager
-async def unlocked(engine: AsyncEngine) -> AsyncIterator[tuple[AsyncConnection, bool]]:
-    """A connection for what changes nothing."""
-    async with engine.connect() as connection:
-        yield connection, True
-
-
-async def _lock(driver: Any) -> None:
-    waiting = False
-    while True:
-        await driver.execute(f"BEGIN; {LIMITS[-1]}")
-        if await driver.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK_KEY):
-            # The driver's portal keeps a snapshot until the next simple query.
-            await driver.execute("SELECT")
-            return
-        await driver.execute("ROLLBACK")
-        if not waiting:
-            _log.info("Waiting for another migration of this database")
-            waiting = True
-        await asyncio.sleep(_POLL_INTERVAL)
-
-
-def lock_transaction(connection: Connection) -> None:
-    """Have other commands wait until the end of the transaction that this begins."""
-    while not connection.scalar(select(func.pg_try_advisory_xact_lock(_LOCK_KEY))):
-        connection.rollback()
-        time.sleep(_POLL_INTERVAL)

@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool.base import _ConnectionRecord
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.queue import Empty
+
+from app.database.queue import FairQueue
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
@@ -44,26 +48,37 @@ class Pool(AsyncAdaptedQueuePool):
     Here it goes back into the queue, and `trim` closes what was not needed for a while.
     """
 
-    waiting = 0
-    """How many callers are in the queue for a connection."""
+    _queue_class = FairQueue
+    _pool: FairQueue
     lost_at = 0.0
     """When a connection was lost under a statement: those that have rested since are asked before they are used."""
     answered_at = 0.0
     """When a connection came back alive."""
 
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a connection."""
+        return self._pool.waiting
+
     def acquire_nowait(self) -> PoolProxiedConnection | None:
         """A connection that was used a moment ago, taken without any I/O and thus outside a greenlet.
 
-        None where there is none, or where others wait: they were here before. A greenlet costs 50 us, a sixth of a
-        small read. What is judged here must not be judged again in `connect`, where it may have aged meanwhile and
-        would need I/O: hence the second of slack before the pool renews a connection, and the look for a greenlet in
-        the listener that pings.
+        None where there is none. A greenlet costs 50 us, a sixth of a small read. What is judged here must not be
+        judged again in `connect`, where it may have aged meanwhile and would need I/O: hence the second of slack before
+        the pool renews a connection, and the look for a greenlet in the listener that pings.
         """
-        if self.waiting or not self.checkedin():
-            return None
-        record = self._pool.get(False)
-        self._pool.put(record, False)
-        return self.connect() if self._is_ready(record) else None
+        record = self._pool.peek()
+        return self.connect() if record is not None and self._is_ready(record) else None
+
+    async def acquire(self) -> PoolProxiedConnection:
+        """A connection, in turn. Raises: PoolTimeout, and what connecting raises."""
+        if self._pool.peek() is None and self._overflow >= self._max_overflow:
+            try:
+                self._pool.put_on_top(await self._pool.wait(self._timeout))
+            except Empty:
+                raise PoolTimeout(f"no connection within {self._timeout} s") from None
+        ready = self.acquire_nowait()
+        return await greenlet_spawn(self.connect) if ready is None else ready
 
     def _is_ready(self, record: Any) -> bool:
         driver = record.driver_connection
@@ -93,16 +108,6 @@ class Pool(AsyncAdaptedQueuePool):
         SQLAlchemy would wake nobody.
         """
         return _ConnectionRecord(self, connect=False)
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        if self.waiting:
-            # Whoever was woken by a return takes it in the next turn of the loop; who comes now is behind them.
-            await_only(asyncio.sleep(0))
-        self.waiting += 1
-        try:
-            return super()._do_get()
-        finally:
-            self.waiting -= 1
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if record.dbapi_connection is None and not self.waiting:

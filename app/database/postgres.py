@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -97,9 +98,8 @@ class PostgresServer:
     def _execute(self, log: IO[bytes], program: str, *arguments: str) -> None:
         # In `home`, with relative paths: pg_ctl hands them to a shell. The server inherits the log, and so its lock.
         user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-        done = subprocess.run(
+        process = subprocess.Popen(
             [_programs() / program, *arguments],
-            check=False,
             cwd=self.home,
             env={**os.environ, "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
@@ -108,8 +108,16 @@ class PostgresServer:
             user=user and user.pw_uid,
             group=user and user.pw_gid,
             extra_groups=user and [],
+            process_group=0,
         )
-        if done.returncode:
+        try:
+            process.wait()
+        finally:
+            if process.poll() is None:
+                # A signal ends this one: what the program started holds the log, too. A server is in no group of ours.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.returncode:
             raise ServerError(f"{program} failed: see {log.name}")
 
 

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
@@ -22,6 +24,17 @@ def install_exit_handlers() -> None:
         handler = signal.getsignal(number)
         if handler is signal.SIG_DFL or getattr(handler, "__module__", "").startswith("granian."):
             signal.signal(number, _end)
+
+
+@contextmanager
+def quiet_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end a process that still imports without a word: where it was by then tells nobody anything."""
+    is_python = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_python:
+        signal.signal(signal.SIGINT, _end)
+    yield
+    if is_python:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -16,7 +16,9 @@ from app.http.media_types import MERGE_PATCH, json_type
 from app.problems import FieldError, Invalid, TooLarge, UnsupportedMediaType
 from app.validation.batch import check_rows, in_time_slices
 from app.validation.decoding import decode_items, decode_json
-from app.validation.validator import check, fields_of, to_field_errors
+from app.validation.inspection import fields_of
+from app.validation.pointers import to_field_errors
+from app.validation.validator import check
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator

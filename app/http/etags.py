@@ -26,10 +26,10 @@ def header_value(request: Request[Any, Any, Any], name: bytes) -> str | None:
     return ", ".join(values) if values else None
 
 
-def is_not_modified(request: Request[Any, Any, Any], version: int) -> bool:
-    """Whether the client has this version by `If-None-Match`. Comparison is weak here: W/ makes no difference.
+def is_not_modified(request: Request[Any, Any, Any], version: int | str) -> bool:
+    """Whether the client has what this tag names, by `If-None-Match`. Comparison is weak here: W/ makes no difference.
 
-    Raises: PreconditionFailed, where `If-Match` names others.
+    Raises: Malformed, PreconditionFailed, where `If-Match` names others.
     """
     if not [name for name, _ in request.scope["headers"] if name in _CONDITIONS]:
         return False

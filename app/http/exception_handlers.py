@@ -11,9 +11,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.database.errors import database_problem, root_cause
+from app.database.errors import database_problem
+from app.database.failures import brief
 from app.http.problem_details import problem_response
-from app.logs import describe
 from app.problems import FieldError, Invalid, Malformed, Missing, PreconditionFailed, Problem, Unavailable, title
 from app.validation.messages import to_message
 
@@ -39,9 +39,9 @@ def logged_problem(error: Exception, scope: Mapping[str, Any]) -> Problem:
     problem = to_problem(error)
     where = {"status": problem.status, "code": problem.code, "method": scope["method"], "path": scope["path"]}
     if isinstance(problem, Unavailable):
-        _log.warning("unavailable", cause=describe(root_cause(error))["exception"], **where)
+        _log.warning("unavailable", **where, **brief(error))
     elif problem.status >= 500:
-        _log.error("defect", **where, **describe(error))
+        _log.error("defect", **where, exc_info=error)
     return problem
 
 

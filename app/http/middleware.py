@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
 from app.http.exception_handlers import logged_problem
+from app.http.mounting import mount
 from app.http.problem_details import problem_response
 from app.http.request_body import RequestBody
 from app.problems import TooSlow
@@ -38,18 +39,21 @@ async def handle_request(
     local: bool,
     log: bool,
     limit: float,
+    prefix: str,
     observe: Observer,
 ) -> None:
     """Run `app` for one request.
 
     `local` turns away whoever is not on this machine; `log` logs a line for each; `limit` is in seconds, for what
-    writes: from the last piece of the request to the first of the response.
+    writes: from the last piece of the request to the first of the response; `prefix` is what a proxy takes off paths.
     """
     current_id, hosts, proxied = _read(scope["headers"])
     bind_contextvars(request_id=current_id)
     sender = ResponseSender(send, scope, current_id, observe, log)
     body: RequestBody | None = None
     try:
+        if prefix or scope["root_path"]:
+            mount(scope, prefix)
         if scope["method"] == "HEAD":
             scope["method"] = "GET"
         if scope["method"] == "GET":
@@ -108,7 +112,10 @@ class ResponseSender:
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            if "caller" in self._scope:
+                headers.append((b"vary", b"authorization"))
+            message["headers"] = headers
             seconds, method, status = time.perf_counter() - self._started_at, self._method, message["status"]
             self._observe(method, self._scope.get("path_template"), status, seconds)
             if (path := self._logged_path) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from app.http.problem_details import PROBLEM_JSON, ProblemBody
 from app.problems import title
+from app.repository.listing import Listing
 from app.repository.schemas import ListQuery
 
 
@@ -21,6 +22,20 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status))
         for status in (*statuses, 403, 500)
     }
+
+
+_ELSEWHERE = {"$ref", "title"}
+"""Of a schema, what a parameter does not need."""
+
+
+@dataclass
+class Written(Schema):
+    """A schema just as it stands in the document."""
+
+    written: dict[str, Any] = field(default_factory=dict)
+
+    def to_schema(self) -> dict[str, Any]:
+        return self.written
 
 
 def _with_parameters(*added: Parameter) -> type[Operation]:
@@ -40,9 +55,11 @@ def _conditional(none_match: str, match: str) -> type[Operation]:
     )
 
 
-def listed_by(query: type[ListQuery]) -> type[Operation]:
-    """Make an operation that documents the fields of `query` as query parameters."""
-    return _with_parameters(*query_parameters(query))
+def listed_by(lists: Listing[Any]) -> type[Operation]:
+    """Make an operation that documents what these lists understand as query parameters."""
+    keys = [key for name in lists.sortable for key in (name, f"-{name}")]
+    sort = {"type": "array", "items": {"type": "string", "enum": keys}, "minItems": 1, "uniqueItems": True}
+    return _with_parameters(*query_parameters(lists.query, sort=sort))
 
 
 ConditionalRead = _conditional(
@@ -52,40 +69,28 @@ ConditionalChange = _conditional("Change anything but this version (an ETag)", "
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
 
 
-def query_parameters(query: type[ListQuery]) -> list[Parameter]:
-    """Describe a query Struct, field by field, each with the description of its `Meta`."""
-    components = msgspec.json.schema_components([query])[1]
-    return [
-        Parameter(
-            name=name,
-            param_in="query",
-            required=False,
-            schema=_schema(schema, components),
-            description=schema.get("description"),
+def query_parameters(query: type[ListQuery], **written: dict[str, Any]) -> list[Parameter]:
+    """Describe a query Struct, field by field, each with the description of its `Meta`; some schemas are `written`."""
+    components = msgspec.json.schema_components([query], ref_template="{name}")[1]
+    parameters = []
+    for name, said in components[query.__name__]["properties"].items():
+        schema = {**components.get(said.get("$ref"), {}), **said}
+        # Of a field that may be null the description is that of what it is otherwise.
+        descriptions = [part.pop("description", None) for part in (schema, *schema.get("anyOf", ()))]
+        schema = written.get(name) or {key: schema[key] for key in schema.keys() - _ELSEWHERE}
+        is_list = schema.get("type") == "array"
+        parameters.append(
+            Parameter(
+                name=name,
+                param_in="query",
+                required=False,
+                schema=Written(written=schema),
+                description=next(filter(None, descriptions), None),
+                # With an empty one a client begins.
+                allow_empty_value=name == "cursor",
+                # A list is written with commas.
+                style="form" if is_list else None,
+                explode=False if is_list else None,
+            )
         )
-        for name, schema in components[query.__name__]["properties"].items()
-    ]
-
-
-_FORMATS = ("date-time", "date", "time", "duration", "uuid", "decimal")
-_NAMES = {
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "pattern": "pattern",
-    "enum": "enum",
-    "default": "default",
-}
-
-
-def _schema(described: dict[str, Any], components: dict[str, Any]) -> Schema:
-    if name := described.get("$ref"):
-        return _schema(components[name.rpartition("/")[2]], components)
-    if choices := described.get("anyOf"):
-        return Schema(any_of=[_schema(choice, components) for choice in choices])
-    said = {ours: described[theirs] for theirs, ours in _NAMES.items() if theirs in described}
-    kind = OpenAPIType(described["type"]) if "type" in described else None
-    return Schema(type=kind, format=described["format"] if described.get("format") in _FORMATS else None, **said)
+    return parameters

@@ -10,7 +10,8 @@ from msgspec import UNSET
 
 from app.problems import FieldError, Invalid, Malformed
 from app.repository.schemas import CursorPage, ListQuery, Page
-from app.validation.validator import check, shortened
+from app.validation.pointers import shortened
+from app.validation.validator import check
 
 Q = TypeVar("Q", bound="ListQuery")
 _MOST_PARAMETERS = 100

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import PathParameter
 
-from app.validation.texts import is_whole_number
+from app.validation.texts import MOST_DIGITS, is_whole_number
 
 
 class _Id(int):
@@ -25,4 +25,4 @@ def decode_id(_: type[_Id], text: str) -> _Id:
     """Raises: ValueError."""
     if not is_whole_number(text):
         raise ValueError("must be a whole number")
-    return _Id(text)
+    return _Id(text[:MOST_DIGITS])

@@ -10,6 +10,7 @@ from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from app.http.dependencies import AnyRequest
 from app.http.etags import etag, is_not_modified
+from app.http.mounting import public
 from app.http.pagination import link_header
 from app.repository.schemas import CursorPage, Item, Page, Stored
 
@@ -30,11 +31,19 @@ class JsonResponse(Response[T]):
     takes a quarter off the framework's share of a request.
     """
 
-    def __init__(self, content: T, *, status_code: int = 200, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(
+        self,
+        content: T,
+        *,
+        status_code: int = 200,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        location: str | None = None,
+    ) -> None:
         """Unlike its parent it keeps no content; without one (None) there is no body."""
         self.status_code = status_code
         self._body = b"" if content is None else _encode(content)
         self._headers = [*headers]
+        self._location = location
         if self._body:
             length = str(len(self._body)).encode()
             self._headers += [(b"content-type", b"application/json"), (b"content-length", length)]
@@ -43,6 +52,8 @@ class JsonResponse(Response[T]):
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._location is not None:
+            self._headers.append((b"location", public(scope, self._location).encode()))
         start: HTTPResponseStartEvent = {
             "type": "http.response.start",
             "status": self.status_code or 200,
@@ -54,25 +65,24 @@ class JsonResponse(Response[T]):
 
 def created(stored: Stored[I], path: str) -> JsonResponse[I]:
     """A new item of the collection at `path`, and where it is."""
-    location = f"{path}/{stored.item.id}".encode()
-    return JsonResponse(stored.item, status_code=201, headers=(_etag(stored), (b"location", location)))
+    return JsonResponse(stored.item, status_code=201, headers=(_etag(stored),), location=f"{path}/{stored.item.id}")
 
 
-def found(stored: Stored[I], request: AnyRequest) -> JsonResponse[I]:
+def found(stored: Stored[T], request: AnyRequest) -> JsonResponse[T]:
     """An item, or that the client has this version already."""
     if is_not_modified(request, stored.version):
         return JsonResponse(cast("Any", None), status_code=304, headers=(_etag(stored), PRIVATE))
     return JsonResponse(stored.item, headers=(_etag(stored), PRIVATE))
 
 
-def changed(stored: Stored[I]) -> JsonResponse[I]:
+def changed(stored: Stored[T]) -> JsonResponse[T]:
     """An item as it is now."""
     return JsonResponse(stored.item, headers=(_etag(stored),))
 
 
 def listed(result: Page[T] | CursorPage[T], request: AnyRequest) -> JsonResponse[Page[T] | CursorPage[T]]:
     """A list, with links to its neighbours."""
-    link = link_header(request.scope["path"], request.scope["query_string"], result)
+    link = link_header(public(request.scope, request.scope["path"]), request.scope["query_string"], result)
     return JsonResponse(result, headers=(PRIVATE, *(((b"link", link.encode()),) if link else ())))
 
 

@@ -1,33 +1,61 @@
-"""Connection budget: how many connections all workers may open, and how many the server has for them."""
+"""Connection budget: how many connections all workers may open, and what a first look at the database shows."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from contextlib import suppress
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
+from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.database.connector import CONNECTION_ERRORS
 from app.database.engine import configure_database, database_url
+from app.database.errors import DRIVER_ERRORS
+from app.database.failures import MIGRATE, explain
+from app.database.migrations import server_complaint
+from app.database.model import Model
+from app.operations.health import Readiness
+from app.problems import Unavailable
 from app.repository.counts import wrong_totals
+from app.repository.reader import Reader
 from app.settings import Settings
 
 _logger = logging.getLogger(__name__)
 _QUERY_TIMEOUT = 3.0
-_ALLOWED = text(
-    "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM pg_settings"
+_LEAST = text(
+    "SELECT allowed, name FROM (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END),"
+    " 'max_connections' FROM pg_settings"
     " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+    " UNION ALL SELECT datconnlimit, 'the CONNECTION LIMIT of the database' FROM pg_database, pg_roles"
+    " WHERE datname = current_database() AND rolname = current_user AND NOT rolsuper AND datconnlimit >= 0"
+    " UNION ALL SELECT rolconnlimit, 'the CONNECTION LIMIT of the role' FROM pg_roles"
+    " WHERE rolname = current_user AND NOT rolsuper AND rolconnlimit >= 0) AS limits (allowed, name)"
+    " ORDER BY allowed LIMIT 1"
+)
+_HIDDEN = text(
+    "SELECT name, row_security_active(name), NOT (has_table_privilege(name, 'SELECT')"
+    " AND has_table_privilege(name, 'INSERT') AND has_table_privilege(name, 'UPDATE')"
+    " AND has_table_privilege(name, 'DELETE')) FROM unnest(CAST(:names AS text[])) AS name"
+    " WHERE to_regclass(name) IS NOT NULL ORDER BY name"
 )
 
 
+class Seen(NamedTuple):
+    """What the database allows, and by which of its limits."""
+
+    allowed: int
+    limit: str
+
+
 def log_connection_budget(settings: Settings, workers: int) -> None:
-    """Log the sum at start-up. A server that does not answer costs three seconds and stops nothing."""
+    """Log the sum at start-up. A database that cannot be used costs three seconds at most, and stops nothing.
+
+    Raises: SystemExit, where the migrations cannot be read.
+    """
     each = settings.db_pool_size + settings.db_max_overflow
     needed = workers * each
     noun = f"{workers} worker{'' if workers == 1 else 's'}"
@@ -35,31 +63,40 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
     database = database_url(settings)
     if database.ignored:
         _logger.info("Parameters of DATABASE_URL that do nothing here: %s", ", ".join(database.ignored))
-    if database.transaction_pooling:
+    seen = _look(settings)
+    if isinstance(seen, CommandError):
+        raise SystemExit(f"Error: {seen}")
+    if isinstance(seen, str):
+        _logger.warning("%s. %s", total, seen)
+    elif database.transaction_pooling:
         _logger.info("%s, to the pooler", total)
-        return
-    allowed = _query(settings)
-    if allowed is None:
-        _logger.warning("%s; the database does not answer yet", total)
-    elif needed <= allowed:
-        _logger.info("%s, the database allows %s", total, allowed)
+    elif needed <= seen.allowed:
+        _logger.info("%s, the database allows %s", total, seen.allowed)
     else:
-        advice = "lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise max_connections"
-        _logger.warning("%s, but the database allows only %s: %s", total, allowed, advice)
+        advice = f"lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise {seen.limit}"
+        _logger.warning("%s, but the database allows only %s: %s", total, seen.allowed, advice)
 
 
-def _query(settings: Settings) -> int | None:
-    """What the server has for ordinary users, unless it takes too long to say so."""
-    results: list[int] = []
+def _look(settings: Settings) -> Seen | str | CommandError:
+    """What there is for the service; or else why not, as far as that can be said in time."""
+    found: list[Seen | str | CommandError] = []
+    config, pooled = configure_database(settings), database_url(settings).transaction_pooling
+    name = config.get_engine().url.database
 
     def query() -> None:
-        with suppress(SQLAlchemyError, *CONNECTION_ERRORS), asyncio.Runner(loop_factory=_Loop) as runner:
-            results.append(runner.run(_allowed(configure_database(settings).get_engine())))
+        try:
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                found.append(runner.run(_first_look(config.get_engine(), pooled)))
+        except CommandError as error:
+            found.append(error)
+        except (Unavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
+            told = f"{error}: {MIGRATE}" if isinstance(error, Unavailable) else explain(error, name)
+            found.append(told)
 
     thread = Thread(target=query, daemon=True)
     thread.start()
     thread.join(_QUERY_TIMEOUT)
-    return results[0] if results else None
+    return found[0] if found else f"Cannot use the database {name}: no answer yet"
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -69,13 +106,29 @@ class _Loop(asyncio.SelectorEventLoop):
         return socket.getaddrinfo(host, port, **how)
 
 
-async def _allowed(engine: AsyncEngine) -> int:
-    """What `max_connections` leaves to ordinary users."""
+async def _first_look(engine: AsyncEngine, pooled: bool) -> Seen:
     try:
-        async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:
-            allowed = int((await connection.execute(_ALLOWED)).scalar_one())
-            for table in await wrong_totals(connection):
-                _logger.warning("The total of %s is wrong: run `litestar database recount`", table)
-            return allowed
+        async with asyncio.timeout(_QUERY_TIMEOUT):
+            async with engine.connect() as connection:
+                seen = Seen(*(await connection.execute(_LEAST)).one())
+                await _warn(connection, pooled)
+            reader = Reader(engine, limit=_QUERY_TIMEOUT, statement_timeout=_QUERY_TIMEOUT)
+            if (await Readiness(reader).check()).status != "ok":
+                _logger.warning("The database takes no writes: those are 503 until it does")
+            return seen
     finally:
         await engine.dispose()
+
+
+async def _warn(connection: AsyncConnection, pooled: bool) -> None:
+    """Log what the service starts with all the same."""
+    if complaint := await connection.run_sync(server_complaint):
+        _logger.warning(complaint)
+    names = [str(mapper.local_table) for mapper in Model.registry.mappers]
+    for table, is_hiding, is_lacking in await connection.execute(_HIDDEN, {"names": names}):
+        if is_hiding:
+            _logger.warning("Row-level security applies to %s: rows that it hides are not there for the service", table)
+        if is_lacking:
+            _logger.warning("The role lacks SELECT, INSERT, UPDATE or DELETE on %s: see README on roles", table)
+    for table in () if pooled else await wrong_totals(connection):
+        _logger.warning("The total of %s is wrong: run `litestar database recount`", table)

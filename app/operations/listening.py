@@ -6,32 +6,31 @@ from contextlib import suppress
 from errno import EADDRINUSE
 from pathlib import Path
 
-from click import ClickException, get_current_context
+from click import ClickException
 
 
-def address() -> str:
+def address(
+    *, host: str, port: int, uds: Path | None, fd: int | None, ssl_certificate: Path | None, **_options: object
+) -> str:
     """Where the service will listen. Raises: ClickException."""
-    options = get_current_context().params
-    if uds := options.get("uds"):
-        _free(Path(uds))
+    if uds:
+        _free(uds)
         return f"unix:{uds}"
-    if options.get("fd") is not None:
-        with socket.socket(fileno=os.dup(options["fd"])) as given:
+    if fd is not None:
+        with socket.socket(fileno=os.dup(fd)) as given:
             name = given.getsockname()
         if isinstance(name, str):
             return f"unix:{name}"
         host, port = name[:2]
-    else:
-        host, port = options["host"], options["port"]
-    scheme = "https" if options.get("ssl_certificate") or options.get("create_self_signed_cert") else "http"
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if options.get("fd") is None:
+    if fd is None:
         try:
             # Granian would share the port with another service, and each would get some of the requests.
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-        except OSError as error:
-            raise ClickException(f"cannot listen on {place}: {error.strerror}") from error
-    return f"{scheme}://{place}"
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+            raise ClickException(f"cannot listen on {place}: {reason}") from error
+    return f"{'https' if ssl_certificate else 'http'}://{place}"
 
 
 def _free(path: Path) -> None:

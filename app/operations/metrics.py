@@ -10,13 +10,12 @@ import asyncio
 import os
 import re
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from litestar import Litestar, Response, get
@@ -29,12 +28,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app.database.pool import Pool
 from app.http.dependencies import AnyRequest
 from app.http.openapi import problems
+from app.operations.shared import new_folder, shared
 from app.passwords import Passwords
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable that names the shared folder; without it a worker knows itself only."""
-_SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-"""Where such a folder costs no disk, and where one can be made although the root is read-only."""
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -70,12 +66,12 @@ class Metrics:
     def text(self) -> bytes:
         """Prometheus' text of all workers."""
         self._write_gauges()
-        for stale in Path(_folder()).glob("gauge_live*"):
+        for stale in _folder().glob("gauge_live*"):
             try:
                 os.kill(int(re.findall(r"\d+", stale.name)[0]), 0)
             except (ProcessLookupError, PermissionError):  # Its number may be somebody else's by now.
                 stale.unlink(missing_ok=True)
-        return generate_latest(MultiProcessCollector(None, _folder()))  # type: ignore[no-untyped-call]
+        return generate_latest(MultiProcessCollector(None, str(_folder())))  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
     async def lifespan(self, _app: Litestar) -> AsyncIterator[None]:
@@ -106,14 +102,6 @@ class Metrics:
             _file("gauge_livesum").write_value(mmap_key(name, name, [], [], documentation), value, 0)
 
 
-@contextmanager
-def shared_folder() -> Iterator[None]:
-    """Give the workers that are started meanwhile a folder to share."""
-    with TemporaryDirectory(prefix="litestar-users-", dir=_SHARED_MEMORY) as folder:
-        os.environ[FOLDER] = folder
-        yield
-
-
 def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Gauges:
     """What this worker holds; `pool_size` is the pool's size without overflow."""
     in_use, idle = pool.checkedout(), pool.checkedin()
@@ -129,10 +117,10 @@ def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Gauges:
 
 
 @cache
-def _folder() -> str:
-    if shared := os.environ.get(FOLDER):
-        return shared
-    own = mkdtemp(prefix="litestar-users-", dir=_SHARED_MEMORY)
+def _folder() -> Path:
+    if folder := shared():
+        return folder
+    own = new_folder()
     # As a worker's process may be one of multiprocessing's, which end without atexit.
     Finalize(None, rmtree, (own, True), exitpriority=0)
     return own
@@ -146,7 +134,7 @@ def _file(kind: str) -> Any:
     return file
 
 
-@get("/metrics", responses=problems(), tags=["Operations"], media_type="text/plain")
+@get("/metrics", who="administrator", responses=problems(), tags=["Operations"], media_type="text/plain")
 async def show_metrics(request: AnyRequest, metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Figures for Prometheus, of all workers."""
     if request.scope["raw_path"].endswith(b"/"):

@@ -15,7 +15,7 @@ from app.repository.columns import values_of
 from app.repository.listing import Listing
 from app.repository.reader import Reader, by_key
 from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
-from app.validation.validator import to_field_errors
+from app.validation.pointers import to_field_errors
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
 M = TypeVar("M", bound=Model)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Function, String, bindparam, func, or_
+from sqlalchemy import ARRAY, ColumnElement, Function, String, any_, bindparam, func, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.repository.columns import fitting
@@ -27,6 +27,12 @@ class Filter(Struct, frozen=True):
 
 def exactly(name: str, column: InstrumentedAttribute[Any]) -> Filter:
     return Filter(name, column == bindparam(name, type_=column.type), partial(_checked, column))
+
+
+def among(name: str, column: InstrumentedAttribute[Any]) -> Filter:
+    """Any of the values; what is given twice or in another order is the same."""
+    values = bindparam(name, type_=ARRAY(column.type))
+    return Filter(name, column == any_(values), lambda given: sorted({_checked(column, value) for value in given}))
 
 
 def in_any_case(name: str, column: InstrumentedAttribute[Any]) -> Filter:

@@ -13,11 +13,11 @@ from app.database.model import Model
 from app.problems import FieldError, Invalid
 from app.repository.columns import Sortable, may_be_null
 from app.repository.cursors import decode_cursor, encode_cursor, key_type
-from app.repository.filters import Filter
+from app.repository.filters import Filter, among
 from app.repository.reader import Reader, Rendered, render
 from app.repository.schemas import CursorPage, Item, ListQuery, Page, make_page
 from app.repository.statements import Shape, cursor_page, deep_page, page
-from app.validation.validator import fields_of
+from app.validation.inspection import fields_of
 
 T = TypeVar("T", bound=Item)
 
@@ -39,19 +39,20 @@ class Listing(Generic[T]):
         order: str = "id",
     ) -> None:
         """A list can be sorted by the id and by `sort`, whose names are its columns' or labels'; `order` is the sort
-        where a query has none. There is one filter for each field of `query`. Raises: TypeError."""
+        where a query has none. There is one filter for each field of `query`, besides `id`. Raises: TypeError."""
         names = [one.name for one in filters]
         fields = [name for name in query.__struct_fields__ if name not in ListQuery.__struct_fields__]
         if sorted(names) != sorted(fields):
             raise TypeError(f"{query.__name__} has the fields {sorted(fields)}, but the filters are {sorted(names)}")
         fields_of(query)
+        self.query = query
         self._model = model
         model.metadata.tables[str(model.__tablename__)].info["counted"] = True
         self._item = item
-        self._sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
-        self._kinds = {name: _key_type(key) for name, key in self._sortable.items()}
+        self.sortable = {"id": model.id} | {str(key.key): getattr(key, "element", key) for key in sort}
+        self._kinds = {name: _key_type(key) for name, key in self.sortable.items()}
         self._order = order
-        self._filters = {one.name: one for one in filters}
+        self._filters = {one.name: one for one in (among("id", model.id), *filters)}
         self._rendered = lru_cache(512)(self._render)
         self._sorts = lru_cache(512)(self._parse_sort)
         self._sorts(order)
@@ -105,8 +106,8 @@ class Listing(Generic[T]):
         keys: dict[str, bool] = {}
         for given in text.split(","):
             name = given.removeprefix("-")
-            if name not in self._sortable or name in keys or "id" in keys:
-                detail = f"must be keys of {', '.join(self._sortable)}, each once and id last, with - to descend"
+            if name not in self.sortable or name in keys or "id" in keys:
+                detail = f"must be keys of {', '.join(self.sortable)}, each once and id last, with - to descend"
                 raise Invalid([FieldError(detail, parameter="sort")])
             keys[name] = given.startswith("-")
         keys.setdefault("id", list(keys.values())[-1])
@@ -132,7 +133,7 @@ class Listing(Generic[T]):
         shape = Shape(
             model=self._model,
             fields=self._item.__struct_fields__,
-            keys=tuple((name, self._sortable[name], down) for name, down in keys),
+            keys=tuple((name, self.sortable[name], down) for name, down in keys),
             conditions=tuple(self._filters[name].condition for name in filters),
         )
         if kind in ("first", "next"):

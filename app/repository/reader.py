@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import greenlet_spawn
 
 from app.database.connector import CONNECTION_ERRORS
 from app.database.pool import Pool
@@ -98,9 +97,9 @@ class Reader:
                 return await self._fetch(idle, read.sql, arguments)
         async with asyncio.timeout_at(deadline):
             try:
-                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
+                return await self._fetch(await pool.acquire(), read.sql, arguments)
             except _Lost:
-                return await self._fetch(await greenlet_spawn(pool.connect), read.sql, arguments)
+                return await self._fetch(await pool.acquire(), read.sql, arguments)
 
     @property
     def _pool(self) -> Pool:

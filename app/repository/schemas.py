@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -14,11 +14,25 @@ LARGEST_BIGINT = 2**63 - 1
 class Body(Struct, forbid_unknown_fields=True):
     """What a client sends. It refuses fields that it does not know."""
 
+    fixed: ClassVar[frozenset[str]] = frozenset({"id"})
+    """Fields that there are, but not to be set here: of them a client is told so."""
+
 
 class Item(Struct, frozen=True):
     """What a client gets: of its fields, each a column, one SELECT is made."""
 
     id: int
+
+
+class Caller(Struct, frozen=True):
+    """Who calls, with what their session and their own row say at this moment."""
+
+    session_id: int
+    id: int
+    name: str
+    email: str
+    version: int
+    is_admin: bool
 
 
 class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +53,21 @@ class ListQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     sort: (
-        Annotated[str, Meta(max_length=100, description="Keys in order, a minus sign to descend: `name,-created_at`")]
+        Annotated[
+            str,
+            Meta(
+                max_length=100,
+                description="Keys in order, each once and `id` last; a minus sign to descend: `name,-created_at`",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    id: (
+        Annotated[
+            list[Annotated[int, Meta(ge=0, le=LARGEST_BIGINT)]],
+            Meta(min_length=1, max_length=100, description="These ids, separated by commas; unknown ones are left out"),
+        ]
         | UnsetType
     ) = UNSET
 

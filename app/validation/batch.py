@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.problems import MOST_ERRORS, FieldError, Invalid
+from app.validation.inspection import Field, fields_of
+from app.validation.pointers import to_field_errors
 from app.validation.texts import is_readable, storable
-from app.validation.validator import Field, check, fields_of, to_field_errors
+from app.validation.validator import check
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")

@@ -14,6 +14,7 @@ _LENGTH = re.compile(r"Expected `(\w+)` of length (>=|<=) (\d+)")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>[^`]+)`)?")
 _MULTIPLE = re.compile(r"a multiple of (\S+)")
 _INVALID = re.compile(r"Invalid (.+?)(?: string)?(?: - at .*)?\Z")
+_is_leap = re.compile(r"\d\d:\d\d:60(?!\d)").search
 _BOUNDS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 _NOUNS = {
@@ -39,8 +40,11 @@ _SAYINGS = {
 }
 
 
-def to_message(error: ValueError, *, words: str | None = None, choices: Sequence[Any] = ()) -> str:
-    """What is wrong, without the rejected value and without the decoder's jargon; `words` stand for a pattern."""
+def to_message(error: ValueError, given: Any = None, *, words: str | None = None, choices: Sequence[Any] = ()) -> str:
+    """What is wrong with what was `given`, without quoting it and without the decoder's jargon.
+
+    `words` stand for a pattern.
+    """
     text = str(error)
     if "matching regex" in text:
         return words or "must have the form that the document shows"
@@ -51,6 +55,8 @@ def to_message(error: ValueError, *, words: str | None = None, choices: Sequence
         return f"{_BOUNDS[length[2]]} {length[3]} {part}{'' if length[3] == '1' else 's'}"
     if multiple := _MULTIPLE.search(text):
         return f"must be a multiple of {multiple[1]}"
+    if "RFC3339" in text and isinstance(given, str) and _is_leap(given):
+        return "a leap second cannot be stored: write :59"
     if (invalid := _INVALID.match(text)) and invalid[1] in _SAYINGS:
         return _SAYINGS[invalid[1]]
     if limit := _BOUND.search(text):

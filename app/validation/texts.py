@@ -13,8 +13,10 @@ _BLANKS = (
 _LONGEST = 1_000
 """Characters, more than any column takes. Ordering the accents of a longer text could take minutes."""
 
-is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]{0,999})").fullmatch
+is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]*+)").fullmatch
 """Whether a text is an integer, written in the one way that there is."""
+MOST_DIGITS = 1_000
+"""How much of an integer is read: it is beyond every bound then, and all of it would take the square of its length."""
 _has_control = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]").search
 # Embeddings, overrides and isolates turn what follows them, too.
 _has_direction_control = re.compile("[\u202a-\u202e\u2066-\u2069]").search

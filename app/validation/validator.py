@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
-from app.problems import MOST_ERRORS, FieldError
+from app.problems import MOST_ERRORS
+from app.validation.inspection import Field, fields_of
 from app.validation.messages import to_message
-from app.validation.texts import is_whole_number, readable, storable
+from app.validation.pointers import Whole
+from app.validation.texts import MOST_DIGITS, is_whole_number, readable, storable
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_LONGEST_NAME = 64
-"""Characters of an unknown field's name that an answer repeats."""
-
-
-class Field(msgspec.Struct, frozen=True):
-    """How a field is checked, besides its type: read from the `extra` of its `Meta`."""
-
-    kind: Any
-    required: bool
-    is_integer: bool
-    readable: bool
-    """Whether people read it."""
-    check: Callable[[Any], None] | None
-    adapt: Callable[[Any], Any] | None
-    """Checks, too, and returns what is taken instead."""
-    matches: Callable[[str], object] | None
-    """Tells quickly, if it is true, that `adapt` would return the same."""
-    pattern: str | None
-    words: str | None
-    """What is said of a text that does not match the pattern."""
-    choices: tuple[Any, ...]
-
 
 def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, dict[str, str]]:
-    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}; the field "" is all of it.
+    """Make a `kind` of `raw`: the Struct and {}, or None and {field: what is wrong}.
 
-    `strict=False` also reads numbers, booleans and times out of strings, as a query needs.
+    `strict=False` also reads numbers, booleans, times and lists (with commas) out of strings, as a query needs.
     """
     if not isinstance(raw, dict):
-        return None, {"": "must be an object"}
+        return None, {Whole(): "must be an object"}
     fields = fields_of(kind)
-    unknown = (name for name in raw if name not in fields)
-    errors = dict.fromkeys(islice(unknown, MOST_ERRORS), "unknown")
+    fixed = getattr(kind, "fixed", ())
+    unknown = islice((name for name in raw if name not in fields), MOST_ERRORS)
+    errors = {name: "cannot be changed" if name in fixed else "unknown" for name in unknown}
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name not in raw:
@@ -60,24 +39,8 @@ def check(kind: type[S], raw: Any, *, strict: bool = True) -> tuple[S | None, di
         try:
             values[name] = _value(raw[name], field, strict=strict)
         except ValueError as error:
-            errors[name] = to_message(error, words=field.words, choices=field.choices)
+            errors[name] = to_message(error, raw[name], words=field.words, choices=field.choices)
     return (None, errors) if errors else (kind(**values), errors)
-
-
-def to_field_errors(errors: Mapping[str, str], prefix: str = "") -> list[FieldError]:
-    """Name each bad field by its JSON pointer, where `~` and `/` are escaped."""
-    return [
-        FieldError(
-            detail, pointer=f"{prefix}/{shortened(name).replace('~', '~0').replace('/', '~1')}" if name else prefix
-        )
-        for name, detail in errors.items()
-    ]
-
-
-def shortened(name: str) -> str:
-    """A client's name of a field as an answer repeats it: cut, and without a lone surrogate."""
-    cut = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    return cut.encode(errors="replace").decode()
 
 
 def _value(raw: Any, field: Field, *, strict: bool) -> Any:
@@ -86,8 +49,8 @@ def _value(raw: Any, field: Field, *, strict: bool) -> Any:
         raw = _tidy(raw, field)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    if isinstance(raw, str) and field.is_integer and not strict and not is_whole_number(raw):
-        raise ValueError("must be a whole number")
+    if isinstance(raw, str) and not strict:
+        raw = _read(raw, field)
     value = msgspec.convert(raw, field.kind, strict=strict)
     if isinstance(value, Decimal) and not value.is_finite():
         raise ValueError("must be a number")
@@ -97,6 +60,15 @@ def _value(raw: Any, field: Field, *, strict: bool) -> Any:
     if field.check is not None and value is not None:
         field.check(value)
     return value if field.adapt is None or value is None else field.adapt(value)
+
+
+def _read(text: str, field: Field) -> str | list[str]:
+    """What a query holds, taken apart where it is a list. Raises: ValueError."""
+    parts = text.split(",") if field.is_list else [text]
+    if field.is_integer and not all(map(is_whole_number, parts)):
+        raise ValueError(f"must be {'whole numbers, separated by commas' if field.is_list else 'a whole number'}")
+    parts = [part[:MOST_DIGITS] for part in parts] if field.is_integer else parts
+    return parts if field.is_list else parts[0]
 
 
 def _tidy(raw: Any, field: Field) -> Any:
@@ -120,43 +92,3 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC) if moment.tzinfo else moment
     except OverflowError:
         raise ValueError("must lie in the years 1 to 9999 (UTC)") from None
-
-
-@lru_cache(64)
-def fields_of(kind: type[msgspec.Struct]) -> dict[str, Field]:
-    return {field.encode_name: _field(field) for field in msgspec.structs.fields(kind)}
-
-
-def _field(field: msgspec.structs.FieldInfo) -> Field:
-    parts = list(_parts(msgspec.inspect.type_info(field.type)))
-    extra: dict[str, Any] = {}
-    choices: tuple[Any, ...] = ()
-    for part in parts:
-        extra |= (part.extra or {}) if isinstance(part, msgspec.inspect.Metadata) else {}
-        if isinstance(part, msgspec.inspect.LiteralType):
-            choices += part.values
-        elif isinstance(part, msgspec.inspect.EnumType):
-            choices += tuple(member.value for member in part.cls)
-    return Field(
-        kind=field.type,
-        required=field.required,
-        is_integer=any(isinstance(part, msgspec.inspect.IntType) for part in parts),
-        readable=bool(extra.get("readable")),
-        check=extra.get("check"),
-        adapt=extra.get("adapt"),
-        matches=extra.get("matches"),
-        pattern=next((part.pattern for part in parts if isinstance(part, msgspec.inspect.StrType)), None),
-        words=extra.get("words"),
-        choices=choices,
-    )
-
-
-def _parts(described: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
-    yield described
-    if isinstance(described, msgspec.inspect.Metadata):
-        yield from _parts(described.type)
-    elif isinstance(described, msgspec.inspect.UnionType):
-        for member in described.types:
-            yield from _parts(member)
-    elif isinstance(described, msgspec.inspect.CollectionType):
-        yield from _parts(described.item_type)

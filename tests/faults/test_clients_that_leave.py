@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import struct
 from typing import Any
 
 import asyncpg
 
+from tests.faults.network import Proxy
 from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import Service, ada, service, service_in_process
 
@@ -92,3 +94,27 @@ async def test_cancelled_requests_cost_nothing(postgres: PrivatePostgres) -> Non
     assert all(isinstance(answer, asyncio.CancelledError) for answer in left)
     assert [answer.status_code for answer in answers] == [200] * 20
     assert len(connections) <= 5
+
+
+async def test_who_leaves_while_the_network_is_dead_leaves_no_connection(
+    postgres: PrivatePostgres, proxy: Proxy
+) -> None:
+    """What was asked there may be answered later, and must not be taken for the answer to somebody else."""
+    async with service_in_process(proxy.text, db_pool_size=4, db_statement_timeout=5) as client:
+        await client.post("/users", json=ada(1))
+        await asyncio.gather(*(client.get("/users") for _ in range(4)))
+
+        proxy.swallow()
+        asked = [client.get("/users"), client.get("/users/1"), client.patch("/users/1", json={"name": "Eve"})]
+        tasks = [asyncio.create_task(request) for request in asked]
+        while proxy.swallowed < 3:
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        figures = re.findall(r"^db_pool_(in_use|idle) (\S+)$", (await client.get("/metrics")).text, re.MULTILINE)
+        proxy.heal()
+        after = await asyncio.gather(*(client.get("/users/1") for _ in range(4)))
+
+    assert dict(figures) == {"in_use": "0.0", "idle": "1.0"}
+    assert [answer.json()["name"] for answer in after] == ["Ada"] * 4

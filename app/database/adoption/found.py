@@ -102,6 +102,5 @@ class Surroundings(Struct, frozen=True):
     may_have_temporary: bool
     adopted: bool
     relations: list[str]
-    tables: list[str]
     elsewhere: list[str]
     revisions: list[str] | None = None

@@ -9,6 +9,9 @@ from app.database.adoption.found import Found, Surroundings
 from app.database.adoption.indexes import kept_name
 from app.database.adoption.words import listed, quoted
 
+_FLAGS = {"is_active": "active", "is_superuser": "is_admin"}
+"""What a well-known template calls two columns of ours."""
+
 
 def notes(table: Found, around: Surroundings) -> Iterator[str]:
     yield from _kept(table, around)
@@ -31,6 +34,10 @@ def notes(table: Found, around: Surroundings) -> Iterator[str]:
 def _kept(table: Found, around: Surroundings) -> Iterator[str]:
     if table.more:
         yield f"kept: {listed(table.more)}"
+    if flags := _FLAGS.keys() & table.columns.keys():
+        told = ", ".join(f"{_FLAGS[name]} = {name}" for name in sorted(flags))
+        update = f"UPDATE {table.relation} SET {told}"  # noqa: S608  # said, not done
+        yield f"{listed(sorted(flags))} mean nothing here: after `upgrade`, {update}"
     if indexes := [
         kept_name(index, table, around.relations)
         for index in table.indexes

@@ -15,7 +15,8 @@ from app.database.adoption.measure import Wait, measure, waits
 from app.database.adoption.notes import notes
 from app.database.adoption.stamp import stamp
 from app.database.adoption.words import counted, listed
-from app.database.migrations import LIMITS, TAKE_LOCK
+from app.database.migration_lock import TAKE_LOCK
+from app.database.migrations import LIMITS
 
 
 class Part(Struct, frozen=True):

@@ -9,8 +9,6 @@ SELECT current_database()::text AS database, current_user::text AS role, current
     to_regclass('schema_kept') IS NOT NULL AS adopted,
     ARRAY(SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
         AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I') ORDER BY 1) AS relations,
-    ARRAY(SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
-        AND relkind IN ('r', 'p') ORDER BY 1) AS tables,
     ARRAY(SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relname IN ('users', 'user') AND relkind IN ('r', 'p', 'v', 'm', 'f')
         AND nspname NOT IN ('pg_catalog', 'information_schema') AND NOT pg_table_is_visible(pg_class.oid)

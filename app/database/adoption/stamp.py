@@ -43,9 +43,8 @@ def _insert(table: str, rows: list[tuple[str, ...]]) -> str:
 
 
 def _kept(around: Surroundings, found: list[Found]) -> list[tuple[str, ...]]:
-    """Tables, columns, indexes and foreign keys; of our own columns those that no model describes as they are."""
-    names = {table.name for table in found}
-    kept = {(name, "") for name in around.tables if name not in names}
+    """Columns, indexes and foreign keys; of our own columns those that no model describes as they are."""
+    kept: set[tuple[str, str]] = set()
     for table in found:
         theirs = [name for name in table.shape.texts if table.columns[name].default]
         if table.columns["id"].identity and table.sequence is not None and not table.sequence.usual:

@@ -32,13 +32,14 @@ class DeveloperController(Controller):
     path = "/developers"
     tags = ["Developers"]
 
-    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    @post(who="administrator", responses=problems(400, 409, 413, 415, 422, 503))
     async def create(self, data: JSONBody[DeveloperCreate], transaction: Transaction) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
         return created(await DeveloperRepository(session=transaction).create(data), self.path)
 
     @post(
         "/bulk",
+        who="administrator",
         responses=problems(400, 409, 413, 415, 422, 503),
         request_max_body_size=BULK_BODY_LIMIT,
         before_request=check_array,
@@ -48,7 +49,7 @@ class DeveloperController(Controller):
         count = await DeveloperRepository(session=transaction).create_many(data)
         return JsonResponse(BulkCreated(count), status_code=201)
 
-    @get(responses=problems(422, 503), operation_class=listed_by(DeveloperQuery))
+    @get(who="signed_in", responses=problems(422, 503), operation_class=listed_by(developers))
     async def list_developers(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
@@ -56,13 +57,19 @@ class DeveloperController(Controller):
         query = parse_query(DeveloperQuery, request.scope["query_string"])
         return listed(await developers.select(reader, query), request)
 
-    @get("/{developer_id:str}", responses=problems(404, 412, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    @get(
+        "/{developer_id:str}",
+        who="signed_in",
+        responses=problems(404, 412, 422, 503) | NOT_MODIFIED,
+        operation_class=ConditionalRead,
+    )
     async def read(self, request: AnyRequest, developer_id: RowId, reader: Reader) -> JsonResponse[DeveloperRead]:
         """Read a developer."""
         return found(await developers.get(reader, developer_id), request)
 
     @patch(
         "/{developer_id:str}",
+        who="administrator",
         responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
@@ -72,7 +79,12 @@ class DeveloperController(Controller):
         """Change a developer's name, address or specialty."""
         return changed(await DeveloperRepository(session=transaction).change(developer_id, data, condition(request)))
 
-    @delete("/{developer_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
+    @delete(
+        "/{developer_id:str}",
+        who="administrator",
+        responses=problems(404, 412, 422, 503),
+        operation_class=ConditionalChange,
+    )
     async def remove(self, request: AnyRequest, developer_id: RowId, transaction: Transaction) -> None:
         """Delete a developer."""
         await DeveloperRepository(session=transaction).remove(developer_id, condition(request))

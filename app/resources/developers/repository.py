@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import update
-
 from app.bulk.insert import insert_rows
 from app.repository.crud import Collection, Repository
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
-from app.repository.reader import Reader
 from app.resources.developers.model import Developer
 from app.resources.developers.schemas import DeveloperCreate, DeveloperQuery, DeveloperRead
 
@@ -30,12 +27,6 @@ developers = Collection(
 )
 
 
-async def by_specialty(reader: Reader, specialty: str, *, limit: int = 100) -> list[DeveloperRead]:
-    """The first of a specialty by name, at most 100."""
-    query = DeveloperQuery(specialty=specialty, size=min(limit, 100))
-    return (await developers.page(reader, query)).items
-
-
 class DeveloperRepository(Repository[Developer, DeveloperRead]):
     model_type = Developer
     item_type = DeveloperRead
@@ -43,10 +34,3 @@ class DeveloperRepository(Repository[Developer, DeveloperRead]):
     async def create_many(self, data: Sequence[DeveloperCreate]) -> int:
         """Insert all or none; how many. Raises: EmailTaken, naming the first."""
         return await insert_rows(self.session, Developer, data)
-
-    async def change_email(self, developer_id: int, email: str) -> bool:
-        """Give a developer another address; whether there is such a developer."""
-        changed = await self.session.execute(
-            update(Developer).where(Developer.id == developer_id).values(email=email).returning(Developer.id)
-        )
-        return changed.one_or_none() is not None

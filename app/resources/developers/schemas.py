@@ -14,6 +14,8 @@ Specialty = Annotated[str, Meta(min_length=1, max_length=100, examples=["backend
 
 
 class DeveloperCreate(Body):
+    fixed = frozenset({"id", "created_at"})
+
     name: Name
     email: Email
     specialty: Specialty
@@ -27,6 +29,8 @@ DeveloperBulk = Annotated[
 
 class DeveloperUpdate(Body):
     """What may change; what is left out stays."""
+
+    fixed = frozenset({"id", "created_at"})
 
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET

@@ -12,10 +12,11 @@ from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, l
 from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
+from app.http.rules import Caller, caller_of
 from app.passwords import Passwords
 from app.repository.schemas import CursorPage, Page
-from app.resources.users.repository import UserRepository, users
-from app.resources.users.schemas import UserCreate, UserQuery, UserRead, UserUpdate
+from app.resources.users.repository import UserRepository, accounts, as_account, own, users
+from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
 
 
 class UserController(Controller):
@@ -24,7 +25,7 @@ class UserController(Controller):
     path = "/users"
     tags = ["Users"]
 
-    @post(responses=problems(400, 409, 413, 415, 422, 503))
+    @post(who="sign_up", responses=problems(400, 409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[UserCreate], passwords: NamedDependency[Passwords], transaction: Transaction
     ) -> JsonResponse[UserRead]:
@@ -32,20 +33,34 @@ class UserController(Controller):
         hashed = await passwords.hash(data.password)
         return created(await UserRepository(session=transaction).sign_up(data, hashed), self.path)
 
-    @get(responses=problems(422, 503), operation_class=listed_by(UserQuery))
+    @get(who="administrator", responses=problems(422, 503), operation_class=listed_by(users))
     async def list_users(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[UserRead] | CursorPage[UserRead]]:
         """List users by page, or by cursor when `cursor` is given."""
         return listed(await users.select(reader, parse_query(UserQuery, request.scope["query_string"])), request)
 
-    @get("/{user_id:str}", responses=problems(404, 412, 422, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    @get("/me", who="signed_in", responses=problems(412, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
+    async def read_caller(self, request: AnyRequest, caller: Caller) -> JsonResponse[UserRead]:
+        """Read yourself."""
+        return found(own(caller), request)
+
+    @get(
+        "/{user_id:str}",
+        who="self",
+        responses=problems(404, 412, 422, 503) | NOT_MODIFIED,
+        operation_class=ConditionalRead,
+    )
     async def read(self, request: AnyRequest, user_id: RowId, reader: Reader) -> JsonResponse[UserRead]:
         """Read a user."""
-        return found(await users.get(reader, user_id), request)
+        caller = caller_of(request)
+        return found(own(caller) if caller and caller.id == user_id else await users.get(reader, user_id), request)
 
     @patch(
-        "/{user_id:str}", responses=problems(400, 404, 409, 412, 413, 415, 422, 503), operation_class=ConditionalChange
+        "/{user_id:str}",
+        who="self",
+        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        operation_class=ConditionalChange,
     )
     async def update(
         self, request: AnyRequest, user_id: RowId, data: JSONBody[UserUpdate], transaction: Transaction
@@ -53,7 +68,31 @@ class UserController(Controller):
         """Change a user's name or address."""
         return changed(await UserRepository(session=transaction).change(user_id, data, condition(request)))
 
-    @delete("/{user_id:str}", responses=problems(404, 412, 422, 503), operation_class=ConditionalChange)
+    @delete(
+        "/{user_id:str}", who="self", responses=problems(404, 409, 412, 422, 503), operation_class=ConditionalChange
+    )
     async def remove(self, request: AnyRequest, user_id: RowId, transaction: Transaction) -> None:
         """Delete a user."""
         await UserRepository(session=transaction).remove(user_id, condition(request))
+
+    @get(
+        "/{user_id:str}/account",
+        who="administrator",
+        responses=problems(404, 412, 422, 503) | NOT_MODIFIED,
+        operation_class=ConditionalRead,
+    )
+    async def read_account(self, request: AnyRequest, user_id: RowId, reader: Reader) -> JsonResponse[AccountRead]:
+        """Read what an account may do."""
+        return found(as_account(await accounts.get(reader, user_id)), request)
+
+    @patch(
+        "/{user_id:str}/account",
+        who="administrator",
+        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        operation_class=ConditionalChange,
+    )
+    async def update_account(
+        self, request: AnyRequest, user_id: RowId, data: JSONBody[AccountUpdate], transaction: Transaction
+    ) -> JsonResponse[AccountRead]:
+        """Make or unmake an administrator, deactivate or activate an account."""
+        return changed(await UserRepository(session=transaction).set_account(user_id, data, condition(request)))

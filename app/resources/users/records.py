@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from app.bulk.dataset import Dataset, Moment, impossible_time
-from app.bulk.importer import Target
-from app.passwords import Passwords, check_hash
+from app.bulk.dataset import Dataset, Target
+from app.hash_forms import check_hash, normal_hash
+from app.passwords import Passwords
 from app.validation.fields import Email, Name, Password
 
 _begins_as_a_hash = re.compile(
@@ -23,40 +24,43 @@ _begins_as_a_hash = re.compile(
 _is_hex = re.compile(r"(?=[\da-fA-F]+\Z)(?:.{32}|.{40}|.{56}|.{64}|.{96}|.{128})").fullmatch
 """Whether a text is as long as a plain MD5, SHA-1 or SHA-2."""
 _HASH = "looks like a hash; name the column hashed_password"
+_FLAGS = ["active", "is_active", "enabled", "-suspended", "-is_suspended", "-blocked", "-is_blocked", "-disabled"]
+_FLAGS += ["-is_disabled", "-deactivated", "-deleted", "-is_deleted", "-suspended_at", "-banned_until", "-deleted_at"]
+NO_PASSWORD = "!"  # noqa: S105  # which no password has
+""""Hash" of an account that nobody can sign in to, until it is given a password."""
 
 
-def _check_password(text: str) -> None:
-    """Refuse what is no password: hashed once more it would lock its owner out and let in whoever saw it."""
-    if _begins_as_a_hash(text):
-        raise ValueError(_HASH)
-
-
-GivenPassword = Annotated[Password, Meta(extra={"check": _check_password})]
-HashedPassword = Annotated[str, Meta(max_length=255, extra={"check": check_hash})]
-
-
-class UserRecord(Struct, forbid_unknown_fields=True):
+class UserRecord(Struct):
     """A user in a file, with a password or with the hash of one."""
 
     name: Name
     email: Email
-    password: GivenPassword | None = None
-    hashed_password: HashedPassword | None = None
+    password: Password | None = None
+    hashed_password: Annotated[str, Meta(max_length=255)] | None = None
     id: Any = None
-    created_at: Moment | None = None
+    created_at: datetime | None = None
+    active: bool | None = None
 
     def __repr__(self) -> str:
         return f"UserRecord(name={self.name!r}, email={self.email!r})"
 
 
 def _rule(record: UserRecord) -> str | None:
-    if (record.password is None) == (record.hashed_password is None):
-        return "either password or hashed_password is required"
-    return impossible_time(record)
+    if record.password is not None:
+        if record.hashed_password is not None:
+            return "either password or hashed_password is required, not both"
+        # Hashed once more it would lock its owner out and let in whoever saw it.
+        return f"password: {_HASH}" if _begins_as_a_hash(record.password) else None
+    try:
+        if record.hashed_password is not None:
+            check_hash(record.hashed_password)
+    except ValueError as error:
+        return f"hashed_password: {error}"
+    return None
 
 
-def _are_hashes(records: Sequence[UserRecord]) -> str | None:
-    given = [record.password for record in records if record.password is not None]
+def _are_hashes(records: Sequence[dict[str, Any]]) -> str | None:
+    given = [record["password"] for record in records if isinstance(record.get("password"), str)]
     if given and all(map(_is_hex, given)) and len(set(map(len, given))) == 1:
         return f"every password {_HASH}"
     return None
@@ -80,6 +84,11 @@ def _users(passwords: Passwords) -> Target:
         table="users",
         kind=UserRecord,
         columns=("name", "email", "hashed_password", "created_at"),
+        readers={"hashed_password": lambda given, _: normal_hash(given)},
+        flag="active",
+        flags=_FLAGS,
+        secrets=("password", "hashed_password"),
+        defaults={"hashed_password": f"'{NO_PASSWORD}'"},
         rule=_rule,
         suspect=_are_hashes,
         is_slow=_has_password,
@@ -87,4 +96,10 @@ def _users(passwords: Passwords) -> Target:
     )
 
 
-USERS = Dataset("users", _users, ("id", "name", "email", "created_at"), ("hashed_password",))
+USERS = Dataset(
+    "users",
+    _users,
+    ("id", "name", "email", "created_at"),
+    ("hashed_password",),
+    "name, email, password or hashed_password, and id, created_at and active, if they are there",
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.repository.schemas import Body, Item, ListQuery
 from app.validation.fields import Address, Before, Email, Name, Password, Search, Since
@@ -12,6 +12,8 @@ from app.validation.fields import Address, Before, Email, Name, Password, Search
 
 class UserCreate(Body):
     """A sign-up. Its `repr` leaves the password out."""
+
+    fixed = frozenset({"id", "created_at"})
 
     name: Name
     email: Email
@@ -33,6 +35,8 @@ class UserPassword(Body):
 class UserUpdate(Body):
     """What may change; what is left out stays."""
 
+    fixed = frozenset({"id", "created_at", "password"})
+
     name: Name | UnsetType = UNSET
     email: Email | UnsetType = UNSET
 
@@ -40,6 +44,27 @@ class UserUpdate(Body):
 class UserRead(Item, frozen=True):
     name: str
     email: str
+
+
+class UserAccount(UserRead, frozen=True):
+    """A user as administrators see it."""
+
+    is_admin: bool
+    active: bool
+
+
+class AccountRead(Struct, frozen=True):
+    """What an account may do."""
+
+    is_admin: bool
+    active: bool
+
+
+class AccountUpdate(Body):
+    """What may change; what is left out stays."""
+
+    is_admin: bool | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
 
 
 class UserQuery(ListQuery):

@@ -1,0 +1,41 @@
+"""Statements: what is done with staged rows, as SQL whose names a table fills in."""
+
+CREATE = """
+CREATE TEMPORARY TABLE staged ON COMMIT DROP AS
+SELECT 0::bigint AS line, ''::text AS given_id, {columns} FROM {table} WITH NO DATA
+"""
+TAKEN = """
+SELECT place FROM unnest($1::{type}[]) WITH ORDINALITY AS given ({field}, place)
+WHERE EXISTS (SELECT FROM {table} t WHERE {key_of_t} = {key_of_given})
+"""
+CONFLICTS = """
+SELECT count(*), min(line), (array_agg(CASE WHEN NOT is_stored THEN first END ORDER BY line))[1] FROM
+  (SELECT line, min(line) OVER (PARTITION BY k.kept) AS first,
+     EXISTS (SELECT FROM {table} t WHERE {key_of_t} = k.kept) AS is_stored
+   FROM staged, LATERAL (SELECT {key}) AS k (kept) WHERE k.kept IS NOT NULL) s
+WHERE is_stored OR line > first
+"""
+INSERT = "INSERT INTO {table} ({columns}) SELECT {values} FROM staged"
+SKIP = """
+WITH done AS (INSERT INTO {table} ({columns}) SELECT {values} FROM staged ORDER BY line ON CONFLICT DO NOTHING
+  RETURNING 1) SELECT count(*), 0 FROM done
+"""
+# Of two rows with one key the later counts. A row that says what is stored changes nothing, not even the version; nor
+# does what a row lacks, where something has to be.
+UPDATE = """
+WITH latest AS MATERIALIZED (SELECT DISTINCT ON ({key}) * FROM staged ORDER BY {key}, line DESC),
+known AS (SELECT l.* FROM latest l WHERE EXISTS (SELECT FROM {table} t WHERE {key_of_t} = {key_of_l})),
+changed AS (UPDATE {table} t SET ({changed}) = ROW ({given}) FROM known l
+  WHERE {key_of_t} = {key_of_l} AND ({stored}) IS DISTINCT FROM ({given}) RETURNING 1),
+added AS (INSERT INTO {table} ({columns})
+  SELECT {values} FROM latest WHERE line NOT IN (SELECT line FROM known) ORDER BY line
+  ON CONFLICT DO NOTHING RETURNING 1)
+SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)
+"""
+IDS = """
+SELECT s.given_id AS old, t.id AS new FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s} ORDER BY s.line
+"""
+NUMBER_ON = """
+SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1)) FROM {table}
+HAVING max(id) > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0))
+"""

@@ -1,0 +1,38 @@
+"""Service: Litestar behind the middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
+from litestar.types.internal_types import RouteHandlerMapItem
+
+
+class UserService(Litestar):
+    """Litestar behind the middleware."""
+
+    handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
+
+    def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
+        """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
+        routes = super().get_route_handler_map(value)
+        return {
+            path: {way: handler for way, handler in ways.items() if way != "OPTIONS"} for path, ways in routes.items()
+        }
+
+    def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
+        """Have OPTIONS name HEAD, too, which the middleware answers."""
+        super().register(value)
+        for route in self.routes:
+            if isinstance(route, HTTPRoute) and "GET" in route.methods:
+                route.methods.add("HEAD")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] == ScopeType.HTTP:
+            await self.handle_request(super().__call__, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)

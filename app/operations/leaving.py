@@ -1,0 +1,46 @@
+"""Leaving: how a worker takes leave of its clients, when it is told to and when its parent is gone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from asyncio import get_running_loop
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from app.database import embedded
+from app.operations.shared import shared
+
+
+@asynccontextmanager
+async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_dir: Path) -> AsyncIterator[None]:
+    """On SIGTERM call `drain`, go on accepting for `drain_seconds`, and then finish what is in flight."""
+    loop, parent = get_running_loop(), multiprocessing.parent_process()
+    has_begun = is_orphan = False
+
+    def begin() -> None:
+        nonlocal has_begun
+        if not has_begun:
+            has_begun = True
+            drain()
+            # For Granian SIGINT means the same; we took only SIGTERM from it.
+            loop.call_later(drain_seconds, signal.raise_signal, signal.SIGINT)
+
+    def end() -> None:
+        nonlocal is_orphan
+        is_orphan = True
+        loop.remove_reader(parent.sentinel)  # type: ignore[union-attr]
+        begin()
+
+    if drain_seconds:
+        loop.add_signal_handler(signal.SIGTERM, begin)
+    if parent:
+        loop.add_reader(parent.sentinel, end)
+    yield
+    if is_orphan:
+        # What its parent would have done.
+        embedded.stop(embedded_dir)
+        if folder := shared():
+            rmtree(folder, ignore_errors=True)

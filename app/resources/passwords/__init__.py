@@ -1,0 +1,1 @@
+"""Passwords: changed by who knows them, reset for who forgot them."""

@@ -1,0 +1,70 @@
+"""Passwords: the HTTP face."""
+
+from __future__ import annotations
+
+from litestar import Controller, post, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from msgspec import UNSET
+
+from app.http.dependencies import Reader, Transaction
+from app.http.openapi import problems
+from app.http.path_parameters import RowId
+from app.http.responses import NO_STORE, JsonResponse
+from app.http.rules import Visitor
+from app.passwords import Passwords
+from app.resources.passwords.repository import (
+    begin_reset,
+    check_password,
+    finish_reset,
+    replace_password,
+    user_of_reset,
+    wrong_password,
+)
+from app.resources.passwords.schemas import NewPassword, PasswordChange, ResetToken
+
+
+class PasswordController(Controller):
+    """Changing a password, and choosing one for a forgotten one"""
+
+    tags = ["Passwords"]
+
+    @put("/users/{user_id:str}/password", who="self", status_code=204, responses=problems(400, 404, 413, 415, 422, 503))
+    async def change(
+        self,
+        user_id: RowId,
+        data: JSONBody[PasswordChange],
+        visitor: Visitor,
+        reader: Reader,
+        passwords: NamedDependency[Passwords],
+        transaction: Transaction,
+    ) -> None:
+        """Change a password, and end every other session; only for others an administrator leaves the current out."""
+        is_own = visitor is not None and visitor.id == user_id
+        if is_own and data.current_password is UNSET:
+            raise wrong_password("required")
+        verified = None
+        if data.current_password is not UNSET:
+            verified = await check_password(reader, passwords, user_id, data.current_password)
+        hashed = await passwords.hash(data.new_password)
+        keep = visitor.session_id if visitor else None
+        await replace_password(transaction, user_id, hashed, instead_of=verified, keep=keep)
+
+    @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
+    async def begin_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
+        """Make a token that resets a user's password; to bring it to them is up to you."""
+        token = await begin_reset(transaction, user_id)
+        return JsonResponse(token, status_code=201, headers=(NO_STORE,))
+
+    @post("/password-resets", who="anyone", status_code=204, responses=problems(400, 413, 415, 422, 503))
+    async def finish_reset(
+        self,
+        data: JSONBody[NewPassword],
+        reader: Reader,
+        passwords: NamedDependency[Passwords],
+        transaction: Transaction,
+    ) -> None:
+        """Choose a password by the token of a reset, and end every session."""
+        user_id = await user_of_reset(reader, data.token)
+        hashed = await passwords.hash(data.new_password)
+        await finish_reset(transaction, data.token, user_id, hashed)

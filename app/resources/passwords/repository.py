@@ -1,0 +1,90 @@
+"""Passwords: what changes them, and ends sessions with them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.passwords import Passwords
+from app.problems import FieldError, Invalid, Missing
+from app.repository.reader import Reader, by_key
+from app.repository.schemas import LARGEST_BIGINT
+from app.resources.passwords.model import PasswordReset
+from app.resources.passwords.schemas import ResetToken
+from app.resources.sessions.repository import end_others
+from app.resources.users.model import User
+from app.tokens import make_token, token_hash
+
+_LIFETIME = timedelta(minutes=15)
+
+_hash_of = by_key(select(User.id, User.hashed_password), User.id)
+_reset_of = by_key(
+    select(PasswordReset.token_hash, PasswordReset.user_id).where(PasswordReset.expires_at > func.now()),
+    PasswordReset.token_hash,
+)
+
+
+async def check_password(reader: Reader, passwords: Passwords, user_id: int, given: str) -> str:
+    """The hash of a user's password, if it is the one that is given. Raises: Missing, Invalid."""
+    if (record := await reader.find(_hash_of, user_id) if 0 < user_id <= LARGEST_BIGINT else None) is None:
+        raise Missing("User")
+    if not await passwords.verify(given, record[1]):
+        raise wrong_password("is not the password of this account")
+    return str(record[1])
+
+
+def wrong_password(detail: str) -> Invalid:
+    return Invalid([FieldError(detail, pointer="/current_password")])
+
+
+async def replace_password(
+    transaction: AsyncSession, user_id: int, hashed: str, *, instead_of: str | None = None, keep: int | None = None
+) -> None:
+    """Store a hash, maybe only instead of the one that was verified, and end all sessions but `keep`.
+
+    Raises: Missing, Invalid.
+    """
+    changed = update(User).where(User.id == user_id).values(hashed_password=hashed).returning(User.id)
+    if instead_of is not None:
+        changed = changed.where(User.hashed_password == instead_of)
+    if user_id > LARGEST_BIGINT or await transaction.scalar(changed) is None:
+        raise Missing("User") if instead_of is None else wrong_password("has been changed a moment ago")
+    await end_others(transaction, user_id, keep)
+    await transaction.execute(delete(PasswordReset).where(PasswordReset.user_id == user_id))
+
+
+async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
+    """Raises: Missing."""
+    token = make_token()
+    values = select(literal(token_hash(token)), User.id, func.now() + _LIFETIME).where(User.id == user_id)
+    new = insert(PasswordReset).from_select(["token_hash", "user_id", "expires_at"], values)
+    expires_at = (
+        await transaction.scalar(new.returning(PasswordReset.expires_at)) if user_id <= LARGEST_BIGINT else None
+    )
+    if expires_at is None:
+        raise Missing("User")
+    return ResetToken(token, expires_at)
+
+
+async def user_of_reset(reader: Reader, token: str) -> int:
+    """Whose password a token resets. Raises: Invalid."""
+    hashed = token_hash(token)
+    if (record := await reader.find(_reset_of, hashed) if hashed else None) is None:
+        raise _invalid_token()
+    return int(record[1])
+
+
+async def finish_reset(transaction: AsyncSession, token: str, user_id: int, hashed: str) -> None:
+    """Use a token up. Raises: Invalid."""
+    # The user first, as everybody does who changes a password.
+    await transaction.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token)).returning(PasswordReset.user_id)
+    if await transaction.scalar(used) is None:
+        raise _invalid_token()
+    await replace_password(transaction, user_id, hashed)
+
+
+def _invalid_token() -> Invalid:
+    return Invalid([FieldError("is used up, expired or none at all", pointer="/token")], code="invalid_token")

@@ -1,0 +1,41 @@
+"""Passwords: what goes over the wire. No `repr` shows one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType
+
+from app.repository.schemas import Body
+from app.resources.sessions.schemas import GivenPassword
+from app.validation.fields import Password
+
+
+class PasswordChange(Body):
+    """A new password, and the one that it replaces."""
+
+    new_password: Password
+    current_password: GivenPassword | UnsetType = UNSET
+
+    def __repr__(self) -> str:
+        return "PasswordChange()"
+
+
+class NewPassword(Body):
+    """A new password, and the token that stands for the forgotten one."""
+
+    token: str
+    new_password: Password
+
+    def __repr__(self) -> str:
+        return "NewPassword()"
+
+
+class ResetToken(Struct, frozen=True):
+    """Lets its holder choose a password, once and for a quarter of an hour."""
+
+    token: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return "ResetToken()"

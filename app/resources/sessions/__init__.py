@@ -1,0 +1,1 @@
+"""Sessions: who has signed in, and what lets them."""

@@ -1,0 +1,64 @@
+"""Sessions: the HTTP face."""
+
+from __future__ import annotations
+
+import re
+
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.http.dependencies import AnyRequest, Transaction
+from app.http.etags import header_value
+from app.http.openapi import problems
+from app.http.path_parameters import RowId
+from app.http.responses import NO_STORE, PRIVATE, JsonResponse
+from app.http.rules import Caller
+from app.resources.sessions import repository
+from app.resources.sessions.repository import end
+from app.resources.sessions.schemas import Sessions, SignedIn, SignIn
+
+_unprintable = re.compile(r"[^ -~]+")
+
+
+class SessionController(Controller):
+    """Signing in and out"""
+
+    path = "/sessions"
+    tags = ["Sessions"]
+
+    @post(who="anyone", responses=problems(400, 401, 413, 415, 422, 503))
+    async def create(
+        self,
+        request: AnyRequest,
+        data: JSONBody[SignIn],
+        sessions: NamedDependency[repository.Sessions],
+        transaction: Transaction,
+    ) -> JsonResponse[SignedIn]:
+        """Sign in."""
+        account = await sessions.verified(data)
+        user_agent = _unprintable.sub(" ", header_value(request, b"user-agent") or "")[:200]
+        signed_in = await sessions.begin(transaction, account, data, user_agent)
+        return JsonResponse(signed_in, status_code=201, headers=(NO_STORE,))
+
+    @get(who="signed_in", responses=problems(503))
+    async def list_sessions(
+        self, caller: Caller, sessions: NamedDependency[repository.Sessions]
+    ) -> JsonResponse[Sessions]:
+        """List your sessions."""
+        return JsonResponse(Sessions(await sessions.of(caller.id, caller.session_id)), headers=(PRIVATE,))
+
+    @delete("/current", who="signed_in", responses=problems(503))
+    async def end_current(self, caller: Caller, transaction: Transaction) -> None:
+        """Sign out."""
+        await end(transaction, caller.id, caller.session_id)
+
+    @delete("/{session_id:str}", who="signed_in", responses=problems(404, 422, 503))
+    async def end_one(self, caller: Caller, session_id: RowId, transaction: Transaction) -> None:
+        """End one of your sessions."""
+        await end(transaction, caller.id, session_id)
+
+    @delete(who="signed_in", responses=problems(503))
+    async def end_all(self, caller: Caller, transaction: Transaction) -> None:
+        """Sign out everywhere."""
+        await end(transaction, caller.id)

@@ -1,0 +1,57 @@
+"""Last use: when sessions were used, written beside the requests and never in their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.database.errors import DRIVER_ERRORS
+from app.resources.sessions.model import Session
+
+_INTERVAL = 1.0
+_log = structlog.get_logger("app.sessions")
+
+
+class LastUse:
+    """Collects the sessions that are used, and writes all of them once a second."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._used: set[int] = set()
+
+    def note(self, session_id: int) -> None:
+        self._used.add(session_id)
+
+    async def write(self) -> None:
+        """Whoever is locked, or cannot be written now, is noted again by the next request."""
+        used, self._used = self._used, set()
+        if not used:
+            return
+        free = select(Session.id).where(Session.id.in_(used)).with_for_update(skip_locked=True)
+        written = update(Session).where(Session.id.in_(free)).values(last_used_at=func.now())
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(written)
+        except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+            _log.debug("last use not written", exc_info=error)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Any) -> AsyncIterator[None]:
+        async def keep_writing() -> None:
+            while True:
+                await asyncio.sleep(_INTERVAL)
+                await self.write()
+
+        task = asyncio.create_task(keep_writing())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await self.write()

@@ -1,0 +1,48 @@
+"""Sessions: what goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from app.repository.schemas import Body, Item
+from app.resources.users.schemas import UserRead
+from app.validation.fields import Email
+
+GivenPassword = Annotated[str, Meta(max_length=1_000, extra_json_schema={"format": "password"})]
+"""One that was set some time, maybe elsewhere and by other rules."""
+
+
+class SignIn(Body):
+    """An address and a password. Its `repr` leaves the password out."""
+
+    email: Email
+    password: GivenPassword
+
+    def __repr__(self) -> str:
+        return f"SignIn(email={self.email!r})"
+
+
+class SignedIn(Item, frozen=True):
+    """A new session, whose token is shown this once. Its `repr` leaves it out."""
+
+    token: str
+    expires_at: datetime
+    user: UserRead
+
+    def __repr__(self) -> str:
+        return f"SignedIn(id={self.id!r})"
+
+
+class SessionRead(Item, frozen=True):
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime
+    user_agent: str
+    current: bool
+
+
+class Sessions(Struct, frozen=True):
+    items: list[SessionRead]

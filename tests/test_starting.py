@@ -1,0 +1,169 @@
+"""Starting: what is loaded, which processes there are, and that none of them stays behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.services import LITESTAR, ROOT, Service, eventually
+
+Start = Callable[..., Service]
+NOWHERE = "postgresql://ann@127.0.0.1:1/x"
+RUN = (LITESTAR, "run")
+LAUNCHER = (sys.executable, "-m", "app")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
+    with TemporaryDirectory(prefix="starting-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    services: list[Service] = []
+
+    def start(*options: str, command: tuple[str | Path, ...] = RUN, cwd: Path = ROOT, **settings: str) -> Service:
+        services.append(Service(folder / ".postgres", *options, command=command, cwd=cwd, **settings))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.kill()
+
+
+def serves(service: Service) -> bool:
+    return service.status("/health/live") == 200
+
+
+@pytest.mark.parametrize("command", [RUN, LAUNCHER], ids=["litestar run", "python -m app"])
+def test_a_service_is_a_parent_and_its_worker(start: Start, command: tuple[str | Path, ...]) -> None:
+    service = start(command=command, DATABASE_URL=NOWHERE)
+    eventually(lambda: serves(service))
+
+    family = service.process.children(recursive=True)
+
+    assert [process.ppid() for process in family] == [service.process.pid]
+
+
+def test_the_launcher_takes_the_options_and_variables_of_the_command(start: Start) -> None:
+    service = start("-H", "127.0.0.2", command=LAUNCHER, DATABASE_URL=NOWHERE, WEB_CONCURRENCY="2")
+    eventually(lambda: service.log.read_text().count("Started worker") == 2)
+
+    with socket.create_connection(("127.0.0.2", service.port), timeout=5):
+        assert len(service.process.children()) == 2
+
+
+def test_two_signals_at_once_are_one(start: Start) -> None:
+    service = start("--workers=2", DATABASE_URL=NOWHERE)
+    eventually(lambda: service.log.read_text().count("Started worker") == 2)
+
+    service.send(signal.SIGTERM)
+    time.sleep(0.05)
+    service.process.send_signal(signal.SIGTERM)
+
+    assert (service.wait(), service.left()) == (0, [])
+
+
+@pytest.mark.parametrize("workers", ["--workers=1", "--workers=2"])
+def test_what_is_left_of_a_killed_parent_ends(start: Start, workers: str) -> None:
+    service = start(workers).wait_until_ready()
+    service.family.update(service.process.children(recursive=True))
+
+    service.process.kill()
+
+    eventually(lambda: service.left() == [], 15)
+
+
+def test_a_worker_that_cannot_start_is_tried_once(start: Start, folder: Path) -> None:
+    (folder / "broken").mkdir()
+    service = start(DATABASE_URL=NOWHERE, cwd=copy_of_the_service(folder, broken=True))
+
+    assert service.wait() == 1
+    assert service.log.read_text().count("SyntaxError") == 1
+
+
+def test_a_file_that_is_saved_with_an_error_is_named_and_waited_for(start: Start, folder: Path) -> None:
+    copy = copy_of_the_service(folder)
+    file = copy / "app/http/etags.py"
+    text = file.read_text()
+    service = start("--reload", "--reload-paths=app", DATABASE_URL=NOWHERE, cwd=copy)
+    eventually(lambda: serves(service))
+
+    file.write_text(f"{text}\ndef broken(:\n")
+    eventually(lambda: "Waiting for the next change" in service.log.read_text())
+    file.write_text(text)
+
+    eventually(lambda: service.log.read_text().count("Started worker") == 2)
+    assert serves(service)
+    [line] = [line for line in service.log.read_text().splitlines() if "Waiting for" in line]
+    assert json.loads(line)["event"].startswith(f"{file}, line {text.count(chr(10)) + 2}: invalid syntax")
+    assert "Traceback" not in service.log.read_text()
+
+
+def copy_of_the_service(folder: Path, *, broken: bool = False) -> Path:
+    copy = folder / "copy"
+    for part in ("app", "alembic"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    if broken:
+        (copy / "app/http/etags.py").write_text("def broken(:\n")
+    return copy
+
+
+def test_a_websocket_is_no_reason_for_another_answer(start: Start) -> None:
+    service = start(DATABASE_URL=NOWHERE)
+    eventually(lambda: serves(service))
+
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
+        client.sendall(
+            b"GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        answer = client.recv(10_000).decode().lower()
+
+    assert answer.startswith("http/1.1 404 ")
+    assert "application/problem+json" in answer
+    assert "x-request-id: " in answer
+
+
+@pytest.mark.parametrize("command", [RUN, LAUNCHER], ids=["litestar run", "python -m app"])
+def test_an_idle_connection_is_kept_for_a_minute(command: tuple[str | Path, ...]) -> None:
+    told = subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    [text] = re.findall(r"--http1-header-read-timeout.*?\[.*?\]", told, re.DOTALL)
+    assert "default: 60000" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "unwanted"),
+    [
+        ((*LAUNCHER, "--help"), ["litestar", "advanced_alchemy", "alembic"]),
+        (
+            (sys.executable, "-m", "litestar", "--help"),
+            ["app.application", "app.bulk", "alembic", "granian", "asyncpg"],
+        ),
+        ((sys.executable, "-m", "litestar", "users", "--help"), ["app.application", "alembic", "granian"]),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, tuple) else None,
+)
+def test_nothing_is_imported_before_it_is_needed(command: tuple[str, ...], unwanted: list[str]) -> None:
+    how = [command[0], "-X", "importtime", *command[1:]]
+    told = subprocess.run(how, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+
+    imported = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    assert imported.isdisjoint(unwanted)
+    assert "click" in imported
