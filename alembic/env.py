@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext, RevisionStep, StampStep
@@ -17,6 +17,8 @@ from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.util import immutabledict
 
 import app.application  # noqa: F401  # knows every model
 from app.database.engine import configure_database
@@ -96,6 +98,19 @@ def _sources() -> list[str]:
     return [Path(revision.path).read_text() for revision in script.walk_revisions()]
 
 
+def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:
+    """A type as PostgreSQL has it, without variants for others and without a library that migrations do not need."""
+    if kind != "type" or not isinstance(item, TypeEngine):
+        return False
+    if isinstance(item, TypeDecorator) and type(item).__module__.startswith("advanced_alchemy."):
+        return f"sa.{item.impl_instance!r}"
+    if item._variant_mapping and type(item).__module__ == "sqlalchemy.sql.sqltypes":
+        plain = item.copy()
+        plain._variant_mapping = immutabledict()
+        return f"sa.{plain!r}"
+    return False
+
+
 def _configure(theirs: frozenset[tuple[str, str]] = frozenset(), table: str | None = None, **how: Any) -> None:
     named = context.get_x_argument(as_dictionary=True).get("version_table", VERSION_TABLES[0])
     context.configure(
@@ -105,6 +120,7 @@ def _configure(theirs: frozenset[tuple[str, str]] = frozenset(), table: str | No
         compare_type=True,
         compare_server_default=True,
         include_object=partial(_is_ours, theirs),
+        render_item=_render,
         on_version_apply=history,
         fn=steps,
         **how,

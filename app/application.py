@@ -24,9 +24,10 @@ from app.http.path_parameters import decode_id, is_id
 from app.http.rules import Gate, apply_rules
 from app.http.service import UserService
 from app.logs import configure_logs
+from app.operations.figures import read_counters, read_gauges
 from app.operations.health import HealthController, Readiness
 from app.operations.leaving import leaving
-from app.operations.metrics import Metrics, read_gauges, show_metrics
+from app.operations.metrics import Metrics, show_metrics
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
@@ -64,7 +65,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     gate = Gate(sessions.caller, sign_up=settings.sign_up)
     readiness = Readiness(reader)
     pool = cast("Pool", config.get_engine().sync_engine.pool)
-    metrics = Metrics(partial(read_gauges, pool, settings.db_pool_size, passwords))
+    gauges = partial(read_gauges, pool, settings.db_pool_size, passwords)
+    metrics = Metrics(gauges, partial(read_counters, reader))
     app = UserService(
         route_handlers=[*RESOURCES, HealthController, show_metrics, swagger_ui()],
         plugins=[SQLAlchemyPlugin(_plugged(config))],

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.database_url import DatabaseUrl, parse_database_url
-from app.environment import read_environment
+from app.environment import given, read_environment
+from app.processor import require_processor
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",
@@ -81,7 +82,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
     """Read the environment over `.env` of the working directory. Raises: SettingsError.
 
-    Variables that are unknown, and those that are empty, are ignored.
+    Each variable may be a file's, whose name `NAME_FILE` holds. Unknown and empty variables are ignored.
     """
     try:
         from_file = read_environment(dotenv or Path(".env"))
@@ -89,18 +90,23 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
         raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    variables = {**from_file, **(os.environ if environment is None else environment)}
-    names = {name: alias for alias, name in _ALIASES.items() if variables.get(alias) and not variables.get(name)}
+    around = os.environ if environment is None else environment
+    beside = {name for given in around if around[given] for name in (f"{given}_FILE", given.removesuffix("_FILE"))}
+    variables = {**{name: text for name, text in from_file.items() if name not in beside}, **around}
+    names = {
+        name: alias
+        for alias, name in _ALIASES.items()
+        if (variables.get(alias) or variables.get(f"{alias}_FILE"))
+        and not (variables.get(name) or variables.get(f"{name}_FILE"))
+    }
 
     values: dict[str, Any] = {}
     errors: list[str] = []
     for field in msgspec.structs.fields(Settings):
         name = names.get(field.name.upper(), field.name.upper())
-        text = (variables.get(name) or "").strip()
-        if not text:
-            continue
         try:
-            values[field.name] = _read(field.type, text)
+            if text := given(variables, name):
+                values[field.name] = _read(field.type, text)
         except ValueError as error:
             errors.append(f"{name} {error}")
     if errors:
@@ -110,6 +116,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 
 def required_settings() -> Settings:
     """The settings of this process. Raises: SystemExit, with a line for each that is wrong."""
+    require_processor()
     try:
         return load_settings()
     except SettingsError as error:
@@ -117,6 +124,10 @@ def required_settings() -> Settings:
 
 
 def _read(kind: Any, text: str) -> Any:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError("is in quotes: write it without them")
+    if kind is str:
+        return os.path.expanduser(text)
     if kind == DatabaseUrl | None:
         return parse_database_url(text)
     if kind is bool or get_origin(kind) is Literal:

@@ -187,5 +187,6 @@ async def test_a_changed_model_makes_a_dated_migration_that_runs(empty: Database
     assert 'op.add_column("users", sa.Column("nickname", sa.String(length=50), nullable=True))' in made.read_text()
     assert 'op.create_index(op.f("ix_users_nickname"), "users", ["nickname"], unique=False)' in made.read_text()
     assert "No new upgrade operations detected" in told
+    assert f'revision = "{datetime.now(UTC):%Y%m%d}_add_nicknames"' in made.read_text()
     await run("ruff", "check", str(made), cwd=tmp_path, url=empty)
     await run("ruff", "format", "--check", str(made), cwd=tmp_path, url=empty)

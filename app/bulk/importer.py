@@ -50,7 +50,7 @@ class Import:
             " nothing": self._with_nulls,
             f"NULL or \\N stands in records that were rejected ({self._bad_nulls:,}); --null says which text stands for"
             " nothing": not self._with_nulls and self._bad_nulls,
-            f"deactivated accounts ({self._inactive:,}) came in as live": self._inactive,
+            f"accounts that are not active, here as in the file: {self._inactive:,}": self._inactive,
         }
         return [note for note, is_so in told.items() if is_so]
 
@@ -79,7 +79,8 @@ class Import:
         try:
             return await self._staging.merge(self._terms.on_conflict)
         except UniqueViolationError:
-            raise ImportConflict(what="address (of another id)") from None
+            line = await self._staging.belonging_to_others()
+            raise ImportConflict(line, what="address", taken="belongs to another id") from None
 
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""
@@ -128,7 +129,7 @@ class Import:
         self._with_nulls += sum("NULL" in cells or "\\N" in cells for cells in staged)
         nulls = {"NULL", "\\N"} - set(self._terms.nulls)
         self._bad_nulls += sum(not nulls.isdisjoint(bad.given) for bad in batch.rejects if isinstance(bad.given, list))
-        if self._target.flag and self._target.flag not in self._staging.columns:
+        if self._target.flag:
             self._inactive += sum(getattr(row, self._target.flag) is False for _, row in rows)
         await self._staging.add(staged)
         return len(rows)

@@ -73,7 +73,8 @@ class FieldMap:
                 given[field] = value
         if plan.flags:
             said = [(value, is_so) for at, is_so in plan.flags if (value := _dig(cells[at[0]], at[1])) not in nulls]
-            given[self._terms.flag] = all((_text(value).lower() not in _NO) == is_so for value, is_so in said)
+            if said:
+                given[self._terms.flag] = all((_text(value).lower() not in _NO) == is_so for value, is_so in said)
         for field, read in self._terms.readers.items():
             if field in given:
                 try:

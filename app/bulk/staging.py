@@ -123,6 +123,11 @@ class Staging:
             await self._number_on()
         return inserted, updated
 
+    async def belonging_to_others(self) -> int | None:
+        """The first line whose `key` another id has."""
+        (line,) = await self._record(statements.BELONGING_TO_OTHERS, self._names)
+        return None if line is None else int(line)
+
     async def write_ids(self, write: Callable[[bytes], Any], *, is_first: bool) -> None:
         """Write the id that each staged row came with, beside the one that it has."""
 

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import mkstemp
 from typing import BinaryIO
 
 from app.cli.command import CommandFailure
-from app.cli.exporting import atomic_file
 
 FAILED = 2
 """Exit status of an import that failed."""
@@ -54,3 +54,38 @@ def opened(file: str) -> BinaryIO:
         return open(file, "rb")
     except OSError as error:
         raise CommandFailure(f"{file}: {error.strerror}", status=FAILED) from None
+
+
+@contextmanager
+def atomic_file(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Iterator[BinaryIO]:
+    """A file that nobody else may read. It takes the place of another only at the end, and if nothing was raised.
+
+    Raises: Failure, with `status`.
+    """
+    try:
+        if Path(file).exists() and not Path(file).is_file():
+            with open(file, "wb") as out:  # a pipe or a device, which has nothing to lose
+                yield out
+        else:
+            with _atomic_replacement(Path(file).resolve(), keep_unfinished) as out:
+                yield out
+    except OSError as error:
+        raise CommandFailure(f"{file}: {error.strerror}", status=status) from None
+
+
+@contextmanager
+def _atomic_replacement(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
+    handle, unfinished = mkstemp(prefix=".unfinished-", dir=target.parent)
+    is_whole = keep_unfinished
+    try:
+        with os.fdopen(handle, "wb") as out:
+            try:
+                yield out
+                is_whole = True
+            finally:
+                if is_whole:
+                    out.flush()
+                    os.fsync(handle)
+                    os.replace(unfinished, target)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)

@@ -58,10 +58,11 @@ class CommandLinePlugin(CLIPlugin):
         for command in (import_command(runner, dataset), export_command(runner, dataset)):
             group.add_command(command)
         if name == "users":
+            from app.cli.checking import check_password_command
             from app.cli.sessions import sessions_command
             from app.cli.users import user_commands
 
-            for command in (*user_commands(runner), sessions_command(runner)):
+            for command in (*user_commands(runner), check_password_command(runner), sessions_command(runner)):
                 group.add_command(command)
         return group
 

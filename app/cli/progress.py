@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.bulk.batches import Reject
+from app.bulk.batches import BATCH, Reject
 from app.bulk.formats import REJECTED, write_csv
 from app.bulk.outcome import Outcome
 from app.bulk.records import Records
@@ -65,19 +65,19 @@ class _Lines:
     def __init__(self, source: BinaryIO, total: int | None) -> None:
         self._source, self._total = source, total
         self._started_at = self._printed_at = time.monotonic()
-        self._told = ""
+        self._read = 0
 
     def update(self, outcome: Outcome) -> None:
         now = time.monotonic()
-        self._told = f"{outcome.read} records"
+        self._read = outcome.read
         if now - self._printed_at >= _LINE_INTERVAL:
             self._printed_at = now
             share = f" ({self._source.tell() / self._total:.0%})" if self._total else ""
-            click.echo(f"{self._told}{share}, {outcome.read / (now - self._started_at):.0f} a second", err=True)
+            click.echo(f"{self._read} records{share}, {outcome.read / (now - self._started_at):.0f} a second", err=True)
 
     def storing(self) -> None:
-        if time.monotonic() - self._started_at >= _LINE_INTERVAL:
-            click.echo(f"{self._told}, storing them", err=True)
+        if self._read >= BATCH:
+            click.echo(f"{self._read} records, storing them", err=True)
 
 
 class Rejects:

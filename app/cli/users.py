@@ -26,14 +26,17 @@ WHO = click.argument("who", metavar="ID|EMAIL")
 
 def user_commands(runner: CommandRunner) -> list[click.Command]:
     @click.command("create", cls=Command)
-    @click.option("--name", prompt=True)
-    @click.option("--email", prompt=True)
+    @click.option("--name")
+    @click.option("--email")
     @PASSWORD_STDIN
     @click.option("--admin", is_flag=True, help="Make the user an administrator.")
     @AS_JSON
-    def create(name: str, email: str, password_stdin: bool, admin: bool, as_json: bool) -> None:
-        """Create a user. Asks for the password twice, without an echo."""
-        data = validated(UserCreate, name=name, email=email, password=ask_password(password_stdin))
+    def create(password_stdin: bool, admin: bool, as_json: bool, **given: str | None) -> None:
+        """Create a user. Asks for what is missing, and for the password twice, without an echo."""
+        missing = [f"--{name}" for name, text in given.items() if text is None]
+        require_terminal(*missing, *([] if password_stdin else ["--password-stdin"]))
+        given = {name: click.prompt(name.title()) if text is None else text for name, text in given.items()}
+        data = validated(UserCreate, **given, password=ask_password(password_stdin))
         hashed = hasher.hash(data.password)
         user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed, is_admin=admin))
         print_json(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
@@ -87,8 +90,7 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
     def delete(who: str, yes: bool) -> None:
         """Delete a user."""
         if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError("--yes is needed where nobody can be asked")
+            require_terminal("--yes")
             click.confirm(f"Delete user {who}?", abort=True)
         user_id = change_user(runner, who, lambda session, user_id: UserRepository(session=session).remove(user_id))
         click.echo(f"Deleted user {user_id}.")
@@ -105,6 +107,13 @@ def change_user(runner: CommandRunner, who: str, change: Callable[[AsyncSession,
         return user_id
 
     return runner.change(job)
+
+
+def require_terminal(*options: str) -> None:
+    """Raises: UsageError, where somebody would have to be asked for these options and nobody is there."""
+    if options and not sys.stdin.isatty():
+        verb = "is" if len(options) == 1 else "are"
+        raise click.UsageError(f"{', '.join(options)} {verb} needed where nobody can be asked")
 
 
 async def id_of(session: AsyncSession, who: str) -> int:
@@ -125,8 +134,7 @@ def ask_password(from_stdin: bool) -> str:
     """A password, typed twice on a terminal or given in the first line of standard input."""
     if from_stdin:
         return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
-    if not sys.stdin.isatty():
-        raise click.UsageError("--password-stdin is needed where nobody can be asked")
+    require_terminal("--password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
+from asyncpg import PostgresLogMessage
 from sqlalchemy import Connection, Table, Text, event, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
@@ -21,6 +23,7 @@ LIMITS = (
     "SET LOCAL statement_timeout = 0",
     UNHURRIED,
 )
+_log = structlog.get_logger("app.database.migrations")
 OLDEST = 14
 """The first PostgreSQL that replaces triggers, which the counters need, and that notices a client that is gone."""
 
@@ -73,6 +76,12 @@ def widen(run: MigrationContext, heads: Collection[str]) -> None:
         run.execute(f"-- squawk-ignore changing-column-type, prefer-robust-stmts\n{alter}")
 
 
+def _tell(_driver: object, message: PostgresLogMessage) -> None:
+    """Hand on what the server warns of, such as an index that it could not make."""
+    if message.severity_en == "WARNING":
+        _log.warning(message.message)
+
+
 @contextmanager
 def without_timeouts(engine: AsyncEngine) -> Iterator[None]:
     """Let statements of this engine take their time, while no transaction waits long for a table."""
@@ -80,7 +89,9 @@ def without_timeouts(engine: AsyncEngine) -> Iterator[None]:
     def connect(dialect: Any, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
         server_settings = options.get("server_settings", {}).items()
         session = {name: "0" if name.endswith("_timeout") else value for name, value in server_settings}
-        return dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
+        connection = dialect.connect(*arguments, **{**options, "command_timeout": None, "server_settings": session})
+        connection.driver_connection.add_log_listener(_tell)
+        return connection
 
     def limit(connection: Connection) -> None:
         for statement in LIMITS:

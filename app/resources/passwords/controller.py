@@ -29,7 +29,7 @@ class PasswordController(Controller):
 
     tags = ["Passwords"]
 
-    @put("/users/{user_id:str}/password", who="self", status_code=204, responses=problems(400, 404, 413, 415, 422, 503))
+    @put("/users/{user_id:str}/password", who="self", status_code=204, responses=problems(404, 413, 415, 422, 503))
     async def change(
         self,
         user_id: RowId,
@@ -56,7 +56,7 @@ class PasswordController(Controller):
         token = await begin_reset(transaction, user_id)
         return JsonResponse(token, status_code=201, headers=(NO_STORE,))
 
-    @post("/password-resets", who="anyone", status_code=204, responses=problems(400, 413, 415, 422, 503))
+    @post("/password-resets", who="anyone", status_code=204, responses=problems(413, 415, 422, 503))
     async def finish_reset(
         self,
         data: JSONBody[NewPassword],

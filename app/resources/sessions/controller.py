@@ -27,7 +27,7 @@ class SessionController(Controller):
     path = "/sessions"
     tags = ["Sessions"]
 
-    @post(who="anyone", responses=problems(400, 401, 413, 415, 422, 503))
+    @post(who="anyone", responses=problems(401, 413, 415, 422, 503))
     async def create(
         self,
         request: AnyRequest,

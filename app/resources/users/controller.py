@@ -25,7 +25,7 @@ class UserController(Controller):
     path = "/users"
     tags = ["Users"]
 
-    @post(who="sign_up", responses=problems(400, 409, 413, 415, 422, 503))
+    @post(who="sign_up", responses=problems(409, 413, 415, 422, 503))
     async def create(
         self, data: JSONBody[UserCreate], passwords: NamedDependency[Passwords], transaction: Transaction
     ) -> JsonResponse[UserRead]:
@@ -59,7 +59,7 @@ class UserController(Controller):
     @patch(
         "/{user_id:str}",
         who="self",
-        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        responses=problems(404, 409, 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
     async def update(
@@ -88,7 +88,7 @@ class UserController(Controller):
     @patch(
         "/{user_id:str}/account",
         who="administrator",
-        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        responses=problems(404, 409, 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
     async def update_account(

@@ -83,12 +83,12 @@ def _users(passwords: Passwords) -> Target:
     return Target(
         table="users",
         kind=UserRecord,
-        columns=("name", "email", "hashed_password", "created_at"),
+        columns=("name", "email", "hashed_password", "created_at", "active"),
         readers={"hashed_password": lambda given, _: normal_hash(given)},
         flag="active",
         flags=_FLAGS,
         secrets=("password", "hashed_password"),
-        defaults={"hashed_password": f"'{NO_PASSWORD}'"},
+        defaults={"hashed_password": f"'{NO_PASSWORD}'", "active": "true"},
         rule=_rule,
         suspect=_are_hashes,
         is_slow=_has_password,
@@ -99,7 +99,7 @@ def _users(passwords: Passwords) -> Target:
 USERS = Dataset(
     "users",
     _users,
-    ("id", "name", "email", "created_at"),
+    ("id", "name", "email", "created_at", "active"),
     ("hashed_password",),
     "name, email, password or hashed_password, and id, created_at and active, if they are there",
 )
