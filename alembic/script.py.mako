@@ -1,4 +1,8 @@
-"""${message}
+<%
+    def body(drafted):
+        lines = [line for line in (drafted or "pass").splitlines() if "# ###" not in line]
+        return "\n".join(lines).strip()
+%>"""${message}
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -19,8 +23,8 @@ needs = None
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${body(upgrades)}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${body(downgrades)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 from urllib.parse import quote, unquote
@@ -13,6 +14,7 @@ from app.database_parameters import IGNORED, known, session, statement_caches
 from app.database_tls import judged, tls
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+_PATHS = {"passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl"}
 _PASSED_THROUGH = ("target_session_attrs", "passfile", "krbsrvname", "gsslib")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|/.*|[^\s:\[\]/@]*)(?::(?P<port>\d*))?", re.ASCII)
 _EXPECTED_FORM = "is not a URL of the form postgresql+asyncpg://user:password@host:5432/database"
@@ -39,6 +41,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
     """Read a PostgreSQL URL. Raises: ValueError, whose text never holds a password."""
     place, query = _split(text.strip())
     given = {**place, **known(query)}  # What stands in the query wins, as it does for libpq.
+    given |= {name: os.path.expanduser(given[name]) for name in _PATHS & given.keys()}
     given["host"] = quote(query["host"], safe="/:[],") if "host" in query else place["host"]
     pooled, caches = statement_caches(given.get("prepared_statement_cache_size"))
     url, several = _located(given)

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 _LINE = re.compile(
@@ -29,6 +30,22 @@ def read_environment(path: Path) -> dict[str, str]:
             raise ValueError(f"{path} has no NAME=value in line {number}")
         found[said["name"]] = said["plain"] if said["quoted"] is None else said["quoted"]
     return found
+
+
+def given(variables: Mapping[str, str], name: str) -> str:
+    """The value of a variable, or what is in the file that `NAME_FILE` names, as secrets are mounted.
+
+    Raises: ValueError.
+    """
+    text, file = ((variables.get(each) or "").strip() for each in (name, f"{name}_FILE"))
+    if text and file:
+        raise ValueError(f"and {name}_FILE are both given")
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() if file else text
+    except OSError as error:
+        raise ValueError(f"cannot be read from {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"cannot be read from {file}: it is not text in UTF-8") from None
 
 
 def forget_dotenv() -> None:

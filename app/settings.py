@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from app.database_url import DatabaseUrl, parse_database_url
-from app.environment import read_environment
+from app.database_url import DatabaseUrl
+from app.environment import given, read_environment
+from app.processor import require_processor
+from app.setting_values import Network, read_value
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",
     "DATABASE_POOL_SIZE": "DB_POOL_SIZE",
     "DATABASE_MAX_OVERFLOW": "DB_MAX_OVERFLOW",
 }
-_SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 RootPath = Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z", description="a path such as /api")]
@@ -63,6 +64,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Hours without use after which a session ends."""
     sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
     """Sessions that a user may have at once; another ends the oldest."""
+    throttle: bool = True
+    """Count attempts at passwords, and refuse who tries too often."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose X-Forwarded-For is believed, separated by commas."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of the pages that may call from a browser, separated by commas."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -81,7 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
     """Read the environment over `.env` of the working directory. Raises: SettingsError.
 
-    Variables that are unknown, and those that are empty, are ignored.
+    Each variable may be a file's, whose name `NAME_FILE` holds. Unknown and empty variables are ignored.
     """
     try:
         from_file = read_environment(dotenv or Path(".env"))
@@ -89,18 +96,23 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
         raise SettingsError(f"{error.filename} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    variables = {**from_file, **(os.environ if environment is None else environment)}
-    names = {name: alias for alias, name in _ALIASES.items() if variables.get(alias) and not variables.get(name)}
+    around = os.environ if environment is None else environment
+    beside = {name for given in around if around[given] for name in (f"{given}_FILE", given.removesuffix("_FILE"))}
+    variables = {**{name: text for name, text in from_file.items() if name not in beside}, **around}
+    names = {
+        name: alias
+        for alias, name in _ALIASES.items()
+        if (variables.get(alias) or variables.get(f"{alias}_FILE"))
+        and not (variables.get(name) or variables.get(f"{name}_FILE"))
+    }
 
     values: dict[str, Any] = {}
     errors: list[str] = []
     for field in msgspec.structs.fields(Settings):
         name = names.get(field.name.upper(), field.name.upper())
-        text = (variables.get(name) or "").strip()
-        if not text:
-            continue
         try:
-            values[field.name] = _read(field.type, text)
+            if text := given(variables, name):
+                values[field.name] = read_value(field.type, text)
         except ValueError as error:
             errors.append(f"{name} {error}")
     if errors:
@@ -110,38 +122,8 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
 
 def required_settings() -> Settings:
     """The settings of this process. Raises: SystemExit, with a line for each that is wrong."""
+    require_processor()
     try:
         return load_settings()
     except SettingsError as error:
         raise SystemExit(f"Error: these settings are wrong\n{error}") from None
-
-
-def _read(kind: Any, text: str) -> Any:
-    if kind == DatabaseUrl | None:
-        return parse_database_url(text)
-    if kind is bool or get_origin(kind) is Literal:
-        text = text.lower()
-    if kind is bool:
-        text = _SWITCH.get(text, text)
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise ValueError(f"must be {_allowed(kind)}") from None
-
-
-def _allowed(kind: Any) -> str:
-    """What a setting of this type may hold, in words."""
-    described = msgspec.inspect.type_info(kind)
-    if isinstance(described, msgspec.inspect.LiteralType):
-        return "one of " + ", ".join(str(value) for value in described.values)
-    if isinstance(described, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-        bounds = [
-            f"{word} {bound}"
-            for word, bound in (("at least", described.ge), ("more than", described.gt), ("at most", described.le))
-            if bound is not None
-        ]
-        noun = "a whole number" if isinstance(described, msgspec.inspect.IntType) else "a number"
-        return " and ".join([f"{noun} of {bounds[0]}", *bounds[1:]]) if bounds else noun
-    if isinstance(described, msgspec.inspect.Metadata):
-        return str((described.extra_json_schema or {})["description"])
-    return "true or false" if isinstance(described, msgspec.inspect.BoolType) else "text"

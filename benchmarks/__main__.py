@@ -11,10 +11,11 @@ from benchmarks.bars import bars
 from benchmarks.figures import Figures
 from benchmarks.postgres import Postgres
 from benchmarks.rounds import Plan
-from benchmarks.servers import SERVERS
+from benchmarks.servers import SERVERS, install_fastify
 from benchmarks.workloads import SIZES, WORKLOADS
 
 FOLDER = Path(__file__).parent
+SHORT = ("get_by_id", "get_by_id_8", "get_by_id_1", "after_rest", "page_1", "random_page", "random_cursor")
 
 
 def chosen(names: str, among: Sequence[str]) -> list[str]:
@@ -34,36 +35,41 @@ def arguments() -> argparse.Namespace:
         ("--sizes", [*map(str, SIZES)]),
     ):
         parser.add_argument(option, type=partial(chosen, among=among), default=among, help=f"of {','.join(among)}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement")
+    parser.add_argument("--minutes", type=float, default=8, help="rounds that do not fit in are not begun")
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--short", action="store_true", help="some two minutes: reads at one size")
     parser.add_argument("--judge", choices=there, default="ours" if "ours" in there else "bare")
     parser.add_argument("--output", type=Path, help="folder of results.json and plot.svg (a full run's: here)")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.short:
+        options.workloads, options.sizes, options.minutes = list(SHORT), [str(SIZES[0])], 1
+    return options
 
 
 def is_full(plan: Plan) -> bool:
-    return (len(plan.servers), len(plan.workloads), len(plan.sizes)) == (
-        len(SERVERS),
-        len(WORKLOADS),
-        len(SIZES),
-    )
+    there = [server for server in SERVERS.values() if server.exists]
+    return (len(plan.servers), len(plan.workloads), len(plan.sizes)) == (len(there), len(WORKLOADS), len(SIZES))
 
 
 def main() -> None:
     options = arguments()
     load.require_wrk()
+    if "fastify" in options.only:
+        install_fastify()
+    elif not SERVERS["fastify"].exists:
+        print("fastify is left out: there is no node, or no npm", file=sys.stderr)
     plan = Plan(
         servers=[SERVERS[name] for name in options.only],
         workloads=[WORKLOADS[name] for name in options.workloads],
         sizes=[int(size) for size in options.sizes],
-        rounds=options.rounds,
+        minutes=options.minutes,
         seconds=options.seconds,
     )
     postgres = Postgres()
     samples = []
     for sample in rounds.run(plan, postgres):
         samples.append(sample)
-        print(f"round {sample.round + 1} of {plan.rounds}:", *sample.key, file=sys.stderr)
+        print(f"round {sample.round + 1}:", *sample.key, file=sys.stderr)
     judged = bars(options.judge, list(plan.sizes))
     report.show(Figures(samples), judged, plan.sizes)
     results = report.as_json(plan, samples, judged, postgresql=postgres.version)

@@ -1,11 +1,12 @@
 -- Load: what wrk sends, and its figures as one line of JSON.
--- Arguments after `--`: a kind (path, get, create, mixed, bulk), a path, the number of users, a token of this run,
+-- Arguments after `--`: a kind (path, get, page, cursor, create, mixed, bulk), a path (of a file of cursors), the number of users, a token of this run,
 -- the seed of the ids, milliseconds to pause before each request.
 
 local headers = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 local json = headers .. "Content-Type: application/json\r\nContent-Length: "
 local rows_per_bulk = 1000
 local path, users, token, template
+local cursors
 local count = 0
 
 local function post(to, body)
@@ -18,6 +19,22 @@ end
 
 local function get_any()
   return get("/users/" .. math.random(users))
+end
+
+-- The first hundred pages, as few look further.
+local function any_page()
+  return get("/users?page=" .. math.random(100) .. "&size=20")
+end
+
+local function read_cursors(file)
+  cursors = {}
+  for line in io.lines(file) do
+    cursors[#cursors + 1] = line
+  end
+end
+
+local function any_cursor()
+  return get("/users?cursor=" .. cursors[math.random(#cursors)] .. "&size=20")
 end
 
 -- Addresses never repeat: a token for the run, a count within it.
@@ -58,8 +75,14 @@ function init(arguments)
     delay = function() return math.random(0, 2 * pause) end
   end
   local constant = get(path)
-  local kinds = { path = function() return constant end, get = get_any, create = create, mixed = mixed, bulk = bulk }
+  local kinds = {
+    path = function() return constant end, get = get_any, page = any_page, cursor = any_cursor,
+    create = create, mixed = mixed, bulk = bulk,
+  }
   request = kinds[arguments[1]]
+  if arguments[1] == "cursor" then
+    read_cursors(path)
+  end
   if arguments[1] == "bulk" then
     template = bulk_template()
   end

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import burst
+
 SCRIPT = Path(__file__).with_name("load.lua")
 TIMEOUT_SECONDS = 30
 WRITING = ("create", "mixed", "bulk")
@@ -76,7 +78,11 @@ def read(output: str) -> Load:
 
 
 def run(port: int, traffic: Traffic, *, users: int, seconds: float, seed: int) -> Load:
-    """Send for so many whole seconds. Raises: LoadError."""
+    """Send for so many whole seconds, or in bursts. Raises: LoadError."""
+    if traffic.kind == "burst":
+        taken = sorted(burst.run(port, traffic.connections, users=users, seed=seed))
+        p50, p99 = (taken[int(len(taken) * part)] * 1e3 for part in (0.5, 0.99))
+        return Load(len(taken), sum(taken) / traffic.connections, p50, p99)
     arguments = command(port, traffic, users=users, seconds=seconds, seed=seed)
     return read(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
 

@@ -12,7 +12,7 @@ from benchmarks.bars import CPU, RATE
 from benchmarks.servers import SERVERS
 from benchmarks.workloads import WORKLOADS, main_size
 
-SHOWN = ("get_by_id", "page_1", "page_of_100", "deep_page", "create", "mixed", "bulk")
+SHOWN = ("get_by_id", "page_1", "random_page", "random_cursor", "page_of_100", "deep_page", "create", "bulk")
 PANELS = (("requests a second: more is better", RATE), ("CPU per request: less is better", CPU))
 
 WIDTH, TOP, LABELS, GAP = 880, 96, 160, 40
@@ -23,7 +23,8 @@ STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }
 .title { font-size: 16px; font-weight: 600 } .quiet { fill: #59636e; font-size: 12px }
 .value { font-size: 11px } .one { stroke: #59636e; stroke-dasharray: 2 3; opacity: 0.5 }
-.textbook { fill: #8b949e } .stock { fill: #b197e8 } .ours { fill: #2f81f7 } .bare { fill: #35a07f }
+.textbook { fill: #8b949e } .stock { fill: #b197e8 } .ours { fill: #2f81f7 }
+.bare { fill: #35a07f } .fastify { fill: #d29922 }
 .ours-value { font-weight: 700; fill: #1f6feb }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .quiet { fill: #9198a1 } .one { stroke: #9198a1 } .ours-value { fill: #58a6ff }
@@ -49,7 +50,7 @@ def text(x: float, y: float, content: str, *, style: str = "", anchor: str = "st
 
 def legend(servers: Sequence[str]) -> Iterator[str]:
     for place, server in enumerate(servers):
-        x = LABELS + place * 175
+        x = LABELS + place * 140
         yield f'<rect x="{x}" y="44" width="{BAR}" height="{BAR}" rx="2" class="{server}"/>'
         yield text(x + BAR + 6, 54, SERVERS[server].title)
 

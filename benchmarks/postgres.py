@@ -58,6 +58,18 @@ class Database:
     def sqlalchemy_url(self) -> str:
         return self.url.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """As our own service wants it, and as libpq does."""
+        parts = {
+            "PGHOST": self.url.host or str(self.url.query.get("host", "localhost")),
+            "PGPORT": str(self.url.port or 5432),
+            "PGUSER": self.url.username or "",
+            "PGPASSWORD": str(self.url.password or ""),
+            "PGDATABASE": self.url.database or "",
+        }
+        return {"DATABASE_URL": self.sqlalchemy_url} | {name: value for name, value in parts.items() if value}
+
     def run(self, *statements: str, arguments: tuple[Any, ...] = ()) -> Any:
         """Run the statements, all with the same `arguments`. Returns the first value of the last one."""
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from benchmarks.bars import CPU, P99, RATE, Bar
 from benchmarks.figures import Figures, Ratio
 from benchmarks.rounds import PROCESS, Key, Plan, Sample
-from benchmarks.servers import SERVERS
+from benchmarks.servers import FASTIFY, SERVERS
 from benchmarks.workloads import WORKLOADS
 
-FIGURES = (RATE, "p50_ms", P99, CPU, "database_cpu_ms_per_request", "start_ms", "worker_rss_mb")
+FIGURES = (RATE, "p50_ms", P99, CPU, "database_cpu_ms_per_request", "start_ms", "worker_rss_mb", "rss_mib")
 PACKAGES = ("litestar", "granian", "fastapi", "uvicorn", "sqlalchemy", "advanced-alchemy", "asyncpg")
 VERDICTS = {True: "[green]pass[/]", False: "[red]miss[/]", None: "[dim]not measured[/]"}
 
@@ -65,14 +65,15 @@ def workloads_table(figures: Figures, size: int) -> Table:
 def processes_table(figures: Figures, size: int) -> Table:
     table = Table(title=f"processes, {size:,} users", title_justify="left")
     table.add_column("server")
-    for column in ("start to first 200, ms", "ratio", "RSS of the worker, MB"):
+    for column in ("start to first 200, ms", "ratio", "RSS of the worker, MB", "with its parent, MiB"):
         table.add_column(column, justify="right")
     for name, server in SERVERS.items():
         key = Key(name, PROCESS, size)
         if figures.median("start_ms", key) is not None:
             ratio = figures.ratio("start_ms", key, key._replace(server="textbook"))
             start, rss = figures.median("start_ms", key), figures.median("worker_rss_mb", key)
-            table.add_row(server.title, number(start), spread(ratio), number(rss))
+            both = figures.median("rss_mib", key)
+            table.add_row(server.title, number(start), spread(ratio), number(rss), number(both))
     return table
 
 
@@ -101,12 +102,13 @@ def as_json(plan: Plan, samples: Sequence[Sample], bars: Sequence[Bar], *, postg
     figures = Figures(samples)
     return {
         "run": {
-            "rounds": plan.rounds,
+            "rounds": 1 + max(sample.round for sample in samples),
             "seconds": plan.seconds,
             "sizes": list(plan.sizes),
             "cores": os.cpu_count(),
             "versions": {"python": platform.python_version(), "postgresql": postgresql}
-            | {package: version(package) for package in PACKAGES},
+            | {package: version(package) for package in PACKAGES}
+            | fastify_versions(),
         },
         "bars": [
             {
@@ -121,6 +123,10 @@ def as_json(plan: Plan, samples: Sequence[Sample], bars: Sequence[Bar], *, postg
         "medians": [medians(figures, key) for key in figures.keys],
         "samples": [sample.as_dict() for sample in samples],
     }
+
+
+def fastify_versions() -> dict[str, str]:
+    return dict(json.loads((FASTIFY / "package.json").read_text())["dependencies"]) if SERVERS["fastify"].exists else {}
 
 
 def medians(figures: Figures, key: Key) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Rounds: every round runs each server once for each workload, in rotated order, and yields Samples."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from benchmarks.workloads import Workload, main_size
 T = TypeVar("T")
 
 PROCESS = "process"
-"""The workload of samples that are about the process itself: `start_ms` and `worker_rss_mb`."""
+"""The workload of samples that are about the processes themselves: `start_ms`, `worker_rss_mb`, `rss_mib` of all."""
 
 
 class Key(NamedTuple):
@@ -40,12 +41,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. `seconds` is the length of each measurement; a warm-up of a quarter goes before it."""
+    """What to run. `seconds` is the length of each measurement; a warm-up of a quarter goes before it.
+
+    There are as many rounds as fit into `minutes`, and one in any case.
+    """
 
     servers: Sequence[Server]
     workloads: Sequence[Workload]
     sizes: Sequence[int]
-    rounds: int
+    minutes: float
     seconds: int
 
     def workloads_at(self, size: int) -> list[Workload]:
@@ -59,9 +63,12 @@ def rotated(items: Sequence[T], by: int) -> list[T]:
 
 def run(plan: Plan, postgres: Postgres) -> Iterator[Sample]:
     """Raises: AnswerError, LoadError."""
-    for round_ in range(plan.rounds):
+    began = ended = time.monotonic()
+    longest, round_ = 0.0, 0
+    while ended + longest <= began + plan.minutes * 60:
         for size in plan.sizes:
             yield from run_size(plan, postgres, round_, size)
+        longest, ended, round_ = max(longest, time.monotonic() - ended), time.monotonic(), round_ + 1
 
 
 def run_size(plan: Plan, postgres: Postgres, round_: int, size: int) -> Iterator[Sample]:
@@ -79,5 +86,9 @@ def run_size(plan: Plan, postgres: Postgres, round_: int, size: int) -> Iterator
                     figures = measure(running, workload, postgres, seconds=plan.seconds, seed=round_)
                     yield Sample(round_, Key(running.server.name, workload.name, size), figures)
         for running in started:
-            figures = {"start_ms": running.start_seconds * 1e3, "worker_rss_mb": running.worker_rss_mb()}
+            figures = {
+                "start_ms": running.start_seconds * 1e3,
+                "worker_rss_mb": running.worker_rss_mb(),
+                "rss_mib": running.rss_mib(),
+            }
             yield Sample(round_, Key(running.server.name, PROCESS, size), figures)

@@ -1,7 +1,8 @@
-"""Servers: the four contestants, how each is started, and what its processes cost."""
+"""Servers: the contestants, how each is started, and what its processes cost."""
 
 import http.client
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ START_SECONDS = 30
 POLL_SECONDS = 0.005
 
 UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+FASTIFY = Path(__file__).parent / "peers" / "fastify"
 GRANIAN = ("granian", "--interface", "asgi", "--workers", "1", "--log-level", "warning")
 
 
@@ -30,9 +32,16 @@ class Server:
     arguments: tuple[str, ...]
     owner: Owner = "peers"
     has_cursor: bool = False
+    writes: bool = True
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        return self.arguments if self.arguments[0] == "node" else (sys.executable, "-m", *self.arguments)
 
     @property
     def exists(self) -> bool:
+        if self.arguments[0] == "node":
+            return all(map(shutil.which, ("node", "npm")))
         return self.owner == "peers" or (ROOT / "app" / "__init__.py").exists()
 
 
@@ -41,10 +50,18 @@ SERVERS = {
     for server in (
         Server("textbook", "FastAPI, textbook", (*UVICORN, "benchmarks.peers.textbook:app")),
         Server("stock", "Litestar + AA, stock", (*GRANIAN, "benchmarks.peers.stock:app")),
-        Server("ours", "this service", (*GRANIAN, "--factory", "app:create_app"), "ours", has_cursor=True),
+        Server("ours", "this service", ("app", "--workers", "1"), "ours", has_cursor=True),
         Server("bare", "bare ASGI + asyncpg", (*GRANIAN, "benchmarks.peers.bare:app"), has_cursor=True),
+        Server("fastify", "Fastify + pg", ("node", str(FASTIFY / "server.mjs")), has_cursor=True, writes=False),
     )
 }
+
+
+def install_fastify() -> None:
+    """Fetch what its package.json names, the first time."""
+    if not (FASTIFY / "node_modules").exists():
+        npm = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
+        subprocess.run(npm, cwd=FASTIFY, check=True)
 
 
 def tree_cpu_seconds(root: psutil.Process) -> float:
@@ -71,8 +88,8 @@ class Running:
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "log"
-        environment = os.environ | {"DATABASE_URL": database.sqlalchemy_url, "ACCESS": "open"}
-        arguments = [sys.executable, "-m", *server.arguments, "--host", "127.0.0.1", "--port", str(self.port)]
+        environment = os.environ | database.environment | {"ACCESS": "open"}
+        arguments = [*server.command, "--host", "127.0.0.1", "--port", str(self.port)]
         started_at = time.perf_counter()
         with self._log.open("w") as log:
             self._popen = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -117,6 +134,10 @@ class Running:
         """Resident memory, in 10^6 bytes, of the process that answers: the busiest of the tree."""
         worker = max(tree(self.process), key=lambda process: sum(process.cpu_times()[:2]))
         return float(worker.memory_info().rss) / 1e6
+
+    def rss_mib(self) -> float:
+        """Resident memory of all its processes together."""
+        return sum(float(process.memory_info().rss) for process in tree(self.process)) / 2**20
 
     def stop(self) -> None:
         self._popen.terminate()

@@ -22,7 +22,9 @@ _REVISES = re.compile(r'(?<=^down_revision = ").*(?="$)|(?<=^Revises: ).*$', re.
 def copy_to(folder: Path) -> Path:
     """The project as it is, to be changed."""
     copy = folder / "copy"
-    ignored = shutil.ignore_patterns(".git", ".venv", ".postgres", ".env", "__pycache__", ".*_cache", ".hypothesis")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".postgres", ".env", "__pycache__", ".*_cache", ".hypothesis", "node_modules"
+    )
     shutil.copytree(ROOT, copy, ignore=ignored)
     return copy
 

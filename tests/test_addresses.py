@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,17 @@ def test_alembic_runs_from_any_folder(tmp_path: Path) -> None:
 
     assert done.returncode == 0
     assert "Cannot use the database x" in current.stderr
+
+
+def test_a_handshake_for_a_websocket_is_answered_like_all_else(tmp_path: Path) -> None:
+    port = _free_port()
+    with running(tmp_path, LITESTAR, "run", f"--port={port}", cwd=ROOT) as (_, log):
+        eventually(lambda: "Started worker" in log.read_text())
+
+        key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            connection.request("GET", "/nowhere", headers={"Connection": "Upgrade", "Upgrade": "websocket", **key})
+            answer = connection.getresponse()
+
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.headers["x-request-id"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import subprocess
+import sys
 import time
 
 import httpx
@@ -15,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.command import CommandRunner
+from app.cli.output import print_table
 from app.database.engine import configure_database
 from app.database_url import DatabaseUrl
 from app.passwords import Passwords
@@ -73,6 +76,19 @@ async def test_people_get_a_table_that_their_terminal_survives(
     assert listed.stderr == "2 of 2 users, page 1 of 1\n"
 
 
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", "Zoë ??"), ("utf-8", "Zoë 漢字")])
+def test_a_terminal_without_the_letters_gets_question_marks(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, shown: str
+) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+
+    print_table(["NAME"], [["Zoë 漢字"]])
+
+    terminal.seek(0)
+    assert terminal.read().splitlines() == ["NAME", shown]
+
+
 @pytest.mark.parametrize("who", ["1", "ADA@example.com"])
 async def test_a_password_is_changed(shell: Shell, engine: AsyncEngine, who: str) -> None:
     await shell.run(*CREATE, stdin=SECRET)
@@ -99,6 +115,8 @@ async def test_a_user_is_deleted_once(shell: Shell) -> None:
     [
         (CREATE, "short", 1, "Error: password: at least 8 characters"),
         (CREATE[:-1], "", 2, "--password-stdin is needed where nobody can be asked"),
+        (("users", "create", *CREATE[4:]), f"{SECRET}\n" * 3, 2, "--name is needed where nobody can be asked"),
+        (("users", "create"), SECRET, 2, "--name, --email, --password-stdin are needed where nobody can be asked"),
         (("users", "create", "--name", " ", "--email", "nobody", "--password-stdin"), "x", 1, "email: not a valid"),
         (("users", "list", "--sort", "age"), "", 1, "must be keys of id, name, email, created_at"),
         (("users", "list", "--size", "101"), "", 2, "--size"),
@@ -173,7 +191,7 @@ async def test_a_pipe_that_is_closed_early_leaves_no_trace(shell: Shell, engine:
     process.stdout.close()
     _, told = await to_thread.run_sync(process.communicate)
 
-    assert first == b"id,name,email,created_at\n"
+    assert first == b"id,name,email,created_at,active\n"
     assert b"Traceback" not in told
     assert b"BrokenPipe" not in told
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.repository.cursors import encode_cursor
+from app.repository.cursors import belonging_to, encode_cursor
 from tests.test_counts import run
 
 ADD = (
@@ -137,7 +137,7 @@ async def test_a_damaged_cursor_is_refused(client: httpx.AsyncClient, engine: As
 )
 async def test_a_forged_cursor_is_refused(client: httpx.AsyncClient, sort: str, values: list[Any]) -> None:
     keys = tuple((name, False) for name in dict.fromkeys([sort, "id"]))
-    cursor = encode_cursor(values, ["users", keys, []])
+    cursor = encode_cursor(values, belonging_to("users", keys, []))
 
     refused = await client.get("/users", params={"cursor": cursor, "sort": sort})
 
@@ -149,7 +149,7 @@ async def test_a_cursor_at_the_ends_of_its_range_is_taken(
     client: httpx.AsyncClient, sort: str, values: list[Any]
 ) -> None:
     keys = tuple((name, False) for name in dict.fromkeys([sort, "id"]))
-    cursor = encode_cursor(values, ["users", keys, []])
+    cursor = encode_cursor(values, belonging_to("users", keys, []))
 
     assert (await client.get("/users", params={"cursor": cursor, "sort": sort})).status_code == 200
 

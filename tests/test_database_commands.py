@@ -116,3 +116,13 @@ async def test_what_harms_is_no_command() -> None:
     assert "No such command" in failed.value.output
     assert {"upgrade", "downgrade", "check"} <= database_group.commands.keys()
     assert not {"drop-all", "dump-data", "init"} & database_group.commands.keys()
+
+
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+async def test_nobody_is_asked_who_is_not_there(command: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        await run("litestar", "database", command, url=NOWHERE)
+
+    assert failed.value.returncode == 1
+    assert failed.value.output.endswith("Error: --no-prompt is needed where nobody can be asked\n")
+    assert ("with all the rows in it" in failed.value.output) == (command == "downgrade")

@@ -22,6 +22,7 @@ from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
 from tests.databases import empty_database, migrate
 from tests.migrations import execute, rows
+from tests.problems import invalid, problem_of
 from tests.test_counts import run
 from tests.test_users import sign_up
 
@@ -198,11 +199,12 @@ async def test_a_list_is_found_by_an_index(
         "VACUUM ANALYZE developers",
     )
 
-    rendered, values = developers.prepare(parse_query(DeveloperQuery, query_string.encode()))
+    asked = developers.prepare(parse_query(DeveloperQuery, query_string.encode()))
+    values = {**asked.values, **dict(zip(asked.names, asked.cursor, strict=False))}
     async with engine.connect() as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        arguments = [values.get(name, default) for name, default in rendered.parameters]
-        steps = [row[0] for row in await raw.fetch(f"EXPLAIN {rendered.sql}", *arguments)]
+        arguments = [values.get(name, default) for name, default in asked.one.parameters]
+        steps = [row[0] for row in await raw.fetch(f"EXPLAIN {asked.one.sql}", *arguments)]
 
     assert any(index in step for step in steps)
     assert not any("Seq Scan on developers" in step for step in steps)
@@ -272,6 +274,29 @@ async def test_the_page_lists_the_routes_of_the_document(client: httpx.AsyncClie
 
     served = {f"{method.upper()} {path}" for path, item in paths.items() for method in item if "/developers" in path}
     assert listed == served
+
+
+async def test_the_document_describes_developers_and_their_bulk(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/schema/openapi.json")).json()
+
+    bulk = document["paths"]["/developers/bulk"]["post"]
+    schema = bulk["requestBody"]["content"]["application/json"]["schema"]
+    read = document["components"]["schemas"]["DeveloperRead"]["properties"]
+    assert (bulk["operationId"], schema["minItems"], schema["maxItems"]) == ("developers_create_many", 1, 10_000)
+    assert not bulk["responses"]["201"].get("headers")
+    assert read["created_at"]["format"] == "date-time"
+
+
+async def test_developers_are_found_by_id_and_what_they_keep_cannot_be_changed(client: httpx.AsyncClient) -> None:
+    for name in ("Cy", "Bo", "Al"):
+        await client.post("/developers", json={"name": name, "email": f"{name}@example.com", "specialty": "backend"})
+
+    listed = (await client.get("/developers?id=1,3")).json()
+    sent_back = await client.patch("/developers/3", json={**listed["items"][0], "specialty": "frontend"})
+
+    assert [item["name"] for item in listed["items"]] == ["Al", "Cy"]
+    fixed = [{"pointer": f"/{name}", "detail": "cannot be changed"} for name in ("id", "created_at")]
+    assert problem_of(sent_back) == invalid(*fixed)
 
 
 async def test_an_upgrade_spells_developers_as_today() -> None:

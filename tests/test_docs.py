@@ -144,6 +144,76 @@ async def test_an_id_is_an_integer_and_a_condition_a_header(document: dict[str, 
             assert not any(tag.get("required") for tag in tags)
 
 
+async def test_what_is_checked_is_in_the_document(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = set(re.findall(r"requestBody.*?schemas/(\w+)", re.sub("'responses'", "\n", str(document["paths"]))))
+    name, email, password = (schemas["UserCreate"]["properties"][field] for field in ("name", "email", "password"))
+
+    closed = {name for name, schema in schemas.items() if schema.get("additionalProperties") is False}
+    assert closed == bodies
+    assert (name["minLength"], name["maxLength"], email["format"], password["format"]) == (1, 100, "email", "password")
+    for text in ("Ada", "Zo\u00eb", "\tAda ", "\N{WOMAN}\u200d\N{GIRL}", "\u5c0f"):
+        assert re.search(name["pattern"], text), text
+    for text in ("A\nda", "A\x1b", "A\u202eda", "\u200b", " \u2060\t", "\x00", "A\x85da"):
+        assert not re.search(name["pattern"], text), text
+    assert schemas["UserUpdate"]["properties"]["name"]["pattern"] == name["pattern"]
+
+
+async def test_a_list_says_what_it_is_sorted_by_and_how_a_cursor_begins(document: dict[str, Any]) -> None:
+    shown = {one["name"]: one for one in document["paths"]["/users"]["get"]["parameters"]}
+
+    keys = ["id", "-id", "name", "-name", "email", "-email", "created_at", "-created_at"]
+    assert shown["sort"]["schema"]["items"]["enum"] == keys
+    assert [name for name, one in shown.items() if one["allowEmptyValue"]] == ["cursor"]
+
+
+async def test_no_choice_has_only_one_member(document: dict[str, Any]) -> None:
+    def choices(node: Any) -> list[Any]:
+        inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        found = [node[key] for key in ("oneOf", "anyOf") if isinstance(node, dict) and key in node]
+        return found + [one for part in inner for one in choices(part)]
+
+    assert all(len(found) > 1 for found in choices(document))
+
+
+async def test_headers_of_answers_are_described(document: dict[str, Any]) -> None:
+    described = {
+        (path, method, status): set(answer.get("headers", ()))
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        for status, answer in operation["responses"].items()
+        if answer.get("headers")
+    }
+
+    assert described["/users", "post", "201"] == {"ETag", "Location"}
+    assert described["/users/{user_id}", "get", "200"] == described["/users/{user_id}", "get", "304"] == {"ETag"}
+    assert described["/users", "get", "200"] == {"Link"}
+    assert described["/health", "get", "503"] == {"Retry-After"}
+
+
+async def test_examples_are_what_the_service_answers(client: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    users, user = document["paths"]["/users"], document["paths"]["/users/{user_id}"]["get"]["responses"]
+    given = document["components"]["schemas"]["UserCreate"]["properties"]
+    body = {name: field["examples"][0] for name, field in given.items()}
+
+    created, again = await client.post("/users", json=body), await client.post("/users", json=body)
+    listed, missing = await client.get("/users"), await client.get("/users/7")
+
+    assert created.json() == users["post"]["responses"]["201"]["content"]["application/json"]["example"]
+    assert listed.json() == users["get"]["responses"]["200"]["content"]["application/json"]["example"]
+    for answer, responses in ((again, users["post"]["responses"]), (missing, user)):
+        shown = responses[str(answer.status_code)]["content"]["application/problem+json"]["example"]
+        assert problem_of(answer) == {name: value for name, value in shown.items() if name != "request_id"}
+
+
+async def test_an_operation_has_a_short_name_that_stays(document: dict[str, Any]) -> None:
+    names = {operation["operationId"] for item in document["paths"].values() for operation in item.values()}
+
+    verbs = {"list", "create", "read", "update", "remove"}
+    assert names >= {f"users_{verb}" for verb in verbs} | {"health", "health_ready"}
+    assert document["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
+
+
 async def test_numbers_that_grow_have_64_bits(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     grown = {

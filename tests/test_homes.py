@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -118,3 +119,22 @@ def test_an_ordinary_user_keeps_the_database_where_it_is_said(folder: Path) -> N
 
     assert (home, home.stat().st_uid) == (folder / "closed/.postgres", 1234)
     assert mode(folder / "closed") == 0o700
+
+
+@as_root
+@pytest.mark.parametrize("exists", [True, False])
+def test_in_the_folder_of_somebody_root_leaves_everything_to_its_owner(folder: Path, exists: bool) -> None:
+    owner = pwd.getpwnam("games").pw_uid
+    home = folder / "checkout/.postgres"
+    home.parent.mkdir(mode=0o700)
+    os.chown(home.parent, owner, owner)
+    if exists:
+        home.mkdir(mode=0o700)
+        os.chown(home, owner, owner)
+
+    embedded.start(home)
+    owners = {path.stat().st_uid for path in (home, home / "log", home / "users", home / "data")}
+    running = Path(f"/proc/{(home / 'data/postmaster.pid').read_text().split()[0]}").stat().st_uid
+    embedded.stop(home)
+
+    assert (owners, running, home.is_symlink()) == ({owner}, owner, False)

@@ -85,7 +85,7 @@ async def test_what_was_exported_can_be_imported(
 async def test_a_spreadsheet_gets_no_formulas_and_they_come_back(
     shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    names = ["=1+1", "+1", "-1", "@x", "'=1", "'x", "Åsa, A", "=HYPERLINK()"]
+    names = ["=1+1", "+1", "-1", "@x", "'=1", "'x", "\N{FULLWIDTH EQUALS SIGN}1", "Åsa, A", "=HYPERLINK()"]
     await add_people(engine, *((name, f"+n{n}@example.com") for n, name in enumerate(names)))
     await run(engine, f"UPDATE users SET hashed_password = '{BCRYPT}'")
     file = tmp_path / "users.csv"
@@ -96,7 +96,7 @@ async def test_a_spreadsheet_gets_no_formulas_and_they_come_back(
 
     lines = file.read_bytes().split(b"\r\n")
     assert (exported.exit_code, done.exit_code) == (0, 0)
-    assert lines[0] == codecs.BOM_UTF8 + b"id,name,email,created_at,hashed_password"
+    assert lines[0] == codecs.BOM_UTF8 + b"id,name,email,created_at,active,hashed_password"
     assert [line.split(b",")[1] for line in lines[1:7]] == [b"'=1+1", b"'+1", b"'-1", b"'@x", b"''=1", b"'x"]
     assert lines[1].split(b",")[2] == b"'+n0@example.com"
     people = [row[1:4] for row in await stored(engine)]
@@ -154,7 +154,8 @@ async def test_a_conflict_fails_all_and_names_the_line(
 
     done = await shell.run(*CSV, stdin=rows(12_000))
 
-    assert (done.exit_code, done.stderr) == (2, "Error: Nothing was imported: the address in line 9 is taken\n")
+    told = done.stderr.splitlines()[-1]
+    assert (done.exit_code, told) == (2, "Error: Nothing was imported: the address in line 9 is taken")
     assert await emails(client) == ["N7@example.com"]
 
 
@@ -232,7 +233,7 @@ async def test_hashes_are_exported_only_when_asked_for(shell: Shell) -> None:
     without = await shell.run("users", "export", "--format", "csv")
     with_hashes = await shell.run("users", "export", "--format", "jsonl", "--with-hashes")
 
-    assert without.stdout.splitlines()[0] == "id,name,email,created_at"
+    assert without.stdout.splitlines()[0] == "id,name,email,created_at,active"
     assert "$2b$" not in without.stdout
     assert json.loads(with_hashes.stdout)["hashed_password"] == BCRYPT
 
@@ -308,16 +309,23 @@ def there(tmp_path: Path) -> Path:
 
 
 async def test_an_export_over_a_file_closes_it_to_others(shell: Shell, there: Path) -> None:
-    exported = await shell.run("users", "export", str(there.with_name("link.csv")), "--with-hashes")
+    exported = await shell.run("users", "export", str(there.with_name("link.csv")), "--with-hashes", "--force")
 
-    assert exported.exit_code == 0
-    assert look(there) == ("id,name,email,created_at,hashed_password\n", "600", 1)
+    assert (exported.exit_code, exported.stderr) == (0, "0 users exported\n")
+    assert look(there) == ("id,name,email,created_at,active,hashed_password\n", "600", 1)
+
+
+async def test_an_export_overwrites_nothing_unless_it_may(shell: Shell, there: Path) -> None:
+    refused = await shell.run("users", "export", str(there))
+
+    assert (refused.exit_code, refused.stderr) == (1, f"Error: {there}: is there already; --force overwrites it\n")
+    assert look(there) == ("what was there\n", "644", 1)
 
 
 async def test_a_failed_export_leaves_the_last_good_one(shell: Shell, engine: AsyncEngine, there: Path) -> None:
     await run(engine, "ALTER TABLE users RENAME TO hidden")
     try:
-        failed = await shell.run("users", "export", str(there))
+        failed = await shell.run("users", "export", str(there), "--force")
     finally:
         await run(engine, "ALTER TABLE hidden RENAME TO users")
 

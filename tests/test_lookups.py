@@ -38,7 +38,7 @@ async def turns(count: int = 5) -> None:
 
 async def test_what_arrives_together_is_one_statement_and_each_gets_its_own_row() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
 
     asking = [asyncio.create_task(lookups.find(key)) for key in (1, 2, 2, 1000)]
     await turns()
@@ -51,7 +51,7 @@ async def test_what_arrives_together_is_one_statement_and_each_gets_its_own_row(
 
 async def test_a_lookup_never_joins_a_statement_that_is_under_way() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
 
     first = asyncio.create_task(lookups.find(1))
     await turns()
@@ -67,7 +67,7 @@ async def test_a_lookup_never_joins_a_statement_that_is_under_way() -> None:
 
 async def test_with_two_under_way_the_others_wait_to_be_more_but_not_for_long() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
 
     asking: list[asyncio.Task[str | None]] = []
     for key in (1, 2, 3, 4):
@@ -87,7 +87,7 @@ async def test_with_two_under_way_the_others_wait_to_be_more_but_not_for_long() 
 
 async def test_a_statement_that_returns_lets_the_next_begin_at_once() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
     asking: list[asyncio.Task[str | None]] = []
     for key in (1, 2, 3):
         asking.append(asyncio.create_task(lookups.find(key)))
@@ -104,7 +104,7 @@ async def test_a_statement_that_returns_lets_the_next_begin_at_once() -> None:
 
 async def test_whoever_gives_up_takes_nobody_along() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
     asking = [asyncio.create_task(lookups.find(key)) for key in (1, 1, 2)]
     await turns()
 
@@ -119,7 +119,7 @@ async def test_whoever_gives_up_takes_nobody_along() -> None:
 
 async def test_a_statement_that_nobody_waits_for_is_ended() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
     asking = [asyncio.create_task(lookups.find(key)) for key in (1, 2)]
     await turns()
 
@@ -134,7 +134,7 @@ async def test_a_statement_that_nobody_waits_for_is_ended() -> None:
 
 async def test_a_failure_reaches_each_as_an_exception_of_its_own() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
     asking = [asyncio.create_task(lookups.find(key)) for key in (1, 2, 3)]
     await turns()
     failure = ConnectionResetError()
@@ -149,7 +149,7 @@ async def test_a_failure_reaches_each_as_an_exception_of_its_own() -> None:
 
 async def test_a_statement_has_a_bound_of_keys() -> None:
     table = Table()
-    lookups = Lookups(table.fetch)
+    lookups = Lookups(table.fetch, MOST_KEYS)
 
     asking = [asyncio.create_task(lookups.find(key)) for key in range(1, MOST_KEYS + 3)]
     await turns()

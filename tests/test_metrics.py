@@ -83,8 +83,21 @@ async def test_the_text_is_prometheus_own(client: httpx.AsyncClient) -> None:
     assert "# TYPE db_pool_in_use gauge\ndb_pool_in_use " in answer.text
 
 
+async def test_reads_are_counted_and_how_many_statements_they_took(client: httpx.AsyncClient) -> None:
+    before = await scrape(client)
+
+    await asyncio.gather(*(client.get("/users/7") for _ in range(20)), *(client.get("/users") for _ in range(20)))
+    after = await scrape(client)
+
+    def grew(name: str) -> float:
+        return after[name, frozenset()] - before[name, frozenset()]
+
+    assert grew("db_reads_total") == 40
+    assert 2 <= grew("db_read_statements_total") <= 20
+
+
 async def test_buckets_add_up() -> None:
-    metrics = Metrics(dict)
+    metrics = Metrics(dict, dict)
     for seconds in (0.0005, 0.003, 0.003, 99):
         metrics.observe("GET", "/buckets/{user_id:str}", 200, seconds)
 
@@ -116,6 +129,8 @@ async def test_the_pool_and_the_hashes_under_way_are_shown(database: DatabaseUrl
 
     assert samples.pop("password_hashes_limit") > 1
     assert samples == {
+        "db_reads_total": 1,
+        "db_read_statements_total": 1,
         "db_pool_size": 2,
         "db_pool_limit": 5,
         "db_pool_in_use": 0,
@@ -131,8 +146,9 @@ def test_a_worker_that_is_killed_keeps_its_counts_and_loses_its_gauges() -> None
         Path(folder).chmod(0o755)
         service = Service(Path(folder) / ".postgres", "--workers=2", "--respawn-interval=0.1")
         try:
-            processes = service.wait_until_ready().process.children(recursive=True)
-            worker = next(process for process in processes if "worker-1" in str(process.cmdline()))
+            parent = service.wait_until_ready().process
+            # A worker is a fork of the command.
+            worker = next(child for child in parent.children() if child.cmdline() == parent.cmdline())
             before = ask_and_scrape(service)
             worker.kill()
             eventually(lambda: not worker.is_running())

@@ -15,6 +15,7 @@ import pytest
 from litestar import Litestar
 
 from app.settings import SettingsError, load_settings
+from tests.browser import browser, chromium
 from tests.clients import client_of
 from tests.problems import problem, problem_of
 from tests.services import ROOT, Service, _free_port, eventually
@@ -64,6 +65,26 @@ def check_mounted(url: str) -> None:
         assert document.json()["servers"] == [{"url": "/api"}]
 
 
+def check_page(url: str) -> None:
+    """Begin with a cursor on the page, as a person would; nothing may come from another host."""
+    program = chromium()
+    if program is None:
+        return
+    listing = "document.querySelector('#operations-Users-users_list')"
+    with browser(program) as page:
+        page.open(f"{url}/schema")
+        page.until(listing)
+        for button in (".opblock-summary-control", ".try-out__btn", "[data-param-name=cursor] [type=checkbox]"):
+            page.until(f"{listing}.querySelector('{button}')")
+            page.run(f"{listing}.querySelector('{button}').click()")
+        page.until(f"{listing}.querySelector('.execute')")
+        page.run(f"{listing}.querySelector('.execute').click()")
+        page.until(f"/next_cursor.*null/.test({listing}.querySelector('.live-responses-table')?.innerText)")
+
+    assert f"{url}/users?size=20&cursor=" in page.asked
+    assert [asked for asked in page.asked if not asked.startswith((f"{url}/", "data:"))] == []
+
+
 def sign_up_at(client: httpx.Client, url: str, number: int) -> httpx.Response:
     person = {"name": "Ada", "email": f"ada{number}@example.com", "password": "correct horse"}
     return client.post(f"{url}/users", json=person)
@@ -75,6 +96,7 @@ def test_behind_a_proxy_that_takes_the_prefix_off(tmp_path: Path) -> None:
         service.wait_until_ready()
         with haproxy(tmp_path, service.port) as url:
             check_mounted(url)
+            check_page(url)
     finally:
         service.kill()
 
@@ -84,6 +106,7 @@ def test_below_a_prefix_that_the_server_knows(tmp_path: Path) -> None:
     try:
         service.wait_until_ready()
         check_mounted(f"http://127.0.0.1:{service.port}/api")
+        check_page(f"http://127.0.0.1:{service.port}/api")
         assert f"Docs at http://127.0.0.1:{service.port}/api/schema" in service.log.read_text()
     finally:
         service.kill()

@@ -128,3 +128,19 @@ def test_a_hash_that_can_be_verified_is_taken(hashed: str) -> None:
 def test_a_hash_that_the_library_refuses_or_that_costs_too_much_is_not_taken(hashed: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         check_hash(hashed)
+
+
+async def test_an_account_without_a_password_takes_as_long_as_another() -> None:
+    passwords = Passwords(threads=1)
+    own = await passwords.hash("correct horse")
+
+    async def fastest(hashed: str) -> float:
+        async def timed() -> float:
+            began = time.perf_counter()
+            assert not await passwords.verify("wrong horse", hashed)
+            return time.perf_counter() - began
+
+        return min([await timed() for _ in range(3)])
+
+    assert await fastest("!") > 0.3 * await fastest(own)
+    passwords.close()

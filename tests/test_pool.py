@@ -66,7 +66,7 @@ async def test_a_living_connection_that_has_rested_is_kept(small: tuple[httpx.As
     await asyncio.sleep(FRESH + 0.1)
     after = await pids(reader)
     await asyncio.sleep(FRESH + 0.1)
-    written = await client.delete("/users/1")
+    written = await client.delete("/users/0")
 
     assert after == before == await pids(reader)
     assert written.status_code == 404
@@ -83,7 +83,7 @@ async def test_a_connection_that_ages_while_it_is_judged_serves_nevertheless(
     monkeypatch.setattr("app.database.pool.time", clock)
     monkeypatch.setattr("app.database.hooks.time", clock)
 
-    answers = [await client.get("/users") for _ in range(20)]
+    answers = [await client.get(f"/users?page={n}") for n in range(1, 20 + 1)]
 
     assert {answer.status_code for answer in answers} == {200}
 
@@ -94,7 +94,7 @@ async def test_overflow_is_kept_while_needed_and_closed_later(
     client, _, pool = small
     before = await backends(engine)
 
-    answers = await asyncio.gather(*(client.get("/users") for _ in range(50)))
+    answers = await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 51)))
 
     assert {answer.status_code for answer in answers} == {200}
     assert (pool.checkedin(), pool.checkedout()) == (6, 0)
@@ -124,7 +124,7 @@ async def test_the_connections_used_last_survive_a_trim(
 async def test_reads_beyond_the_pool_take_turns(small: tuple[httpx.AsyncClient, Reader, Pool]) -> None:
     client, _, pool = small
 
-    answers = await asyncio.gather(*(client.get("/users") for _ in range(400)))
+    answers = await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 401)))
 
     assert {answer.status_code for answer in answers} == {200}
     assert pool.checkedout() == 0

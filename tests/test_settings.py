@@ -39,17 +39,21 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     )
 
 
-def test_every_setting_is_in_the_example_and_holds_its_default() -> None:
+def test_every_setting_is_in_the_example_which_changes_nothing() -> None:
+    text = (ROOT / ".env.example").read_text()
     example = read_environment(ROOT / ".env.example")
 
-    assert set(example) == set(FIELDS)
-    assert example.pop("DATABASE_URL") == "postgresql+asyncpg://super@localhost:5432/super" == COMPOSE_URL
-    assert load_settings({}, dotenv=ROOT / ".env.example") == Settings(database_url=parse_database_url(COMPOSE_URL))
-    assert {name for name, text in example.items() if not text} == {"TEST_DATABASE_URL"}
+    assert load_settings({}, dotenv=ROOT / ".env.example") == Settings()
+    assert f"\n# DATABASE_URL={COMPOSE_URL}\n" in text
+    assert set(example) == set(FIELDS) - {"DATABASE_URL"}
+    assert {name for name, value in example.items() if not value} == EMPTY
+
+
+EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS"}
 
 
 def test_every_setting_stands_once_in_the_example() -> None:
-    names = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    names = re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
     assert sorted(names) == sorted(FIELDS)
 
@@ -164,6 +168,8 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
             DB_STATEMENT_TIMEOUT="-1",
             DB_ECHO="maybe",
             ACCESS="everyone",
+            TRUSTED_PROXIES="10.0.0.0/8, balancer",
+            CORS_ORIGINS="https://app.example.com/",
             LOG_LEVEL="loud",
         )
 
@@ -176,6 +182,8 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
         "DB_ECHO must be true or false",
         "DB_STATEMENT_TIMEOUT must be a number of more than 0 and at most 86400",
         "ACCESS must be one of local, open, token",
+        "TRUSTED_PROXIES must be networks like 10.0.0.0/8 or addresses, separated by commas",
+        "CORS_ORIGINS must be origins like https://app.example.com, separated by commas",
         "LOG_LEVEL must be one of debug, error, info, warning",
     ]
 
@@ -230,3 +238,55 @@ def test_without_the_development_package_the_default_is_the_database_of_compose(
     monkeypatch.setattr("app.database.engine.installed", lambda: False)
 
     assert database_url(Settings()) == parse_database_url("postgresql+asyncpg://super@localhost:5432/super")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_POOL_SIZE", "ACCESS"])
+def test_any_setting_may_come_from_a_file(tmp_path: Path, name: str) -> None:
+    value = {"DATABASE_URL": "postgresql://ann:s3cret@db/x", "DATABASE_POOL_SIZE": "7", "ACCESS": "open"}[name]
+    (tmp_path / "secret").write_text(f"{value}\n")
+
+    assert load(**{f"{name}_FILE": str(tmp_path / "secret")}) == load(**{name: value})
+
+
+def test_a_file_that_cannot_give_a_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "both").write_text("postgresql://ann:s3cret@db/x")
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    with pytest.raises(SettingsError) as refused:
+        load(
+            DATABASE_URL="postgresql://ann:s3cret@db/x",
+            DATABASE_URL_FILE=str(tmp_path / "both"),
+            DB_POOL_SIZE_FILE=str(tmp_path / "missing"),
+            ACCESS_FILE=str(tmp_path / "bytes"),
+        )
+
+    assert str(refused.value).splitlines() == [
+        "DATABASE_URL and DATABASE_URL_FILE are both given",
+        f"DB_POOL_SIZE cannot be read from {tmp_path / 'missing'}: No such file or directory",
+        f"ACCESS cannot be read from {tmp_path / 'bytes'}: it is not text in UTF-8",
+    ]
+
+
+def test_quotes_that_came_along_are_named() -> None:
+    """As `docker --env-file` keeps them."""
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL is in quotes: write it without them$"):
+        load(DATABASE_URL='"postgresql://ann:s3cret@db/x"')
+
+
+def test_a_password_comes_from_a_passfile_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pass").write_text("db:5432:x:ann:s3cret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    settings = load(DATABASE_URL="postgresql://ann@db/x?passfile=~/pass", EMBEDDED_DATA_DIR="~/pg")
+
+    assert settings.database_url is not None
+    assert settings.database_url.url.query["passfile"] == str(tmp_path / "pass")
+    assert settings.embedded_data_dir == str(tmp_path / "pg")
+
+
+def test_a_file_that_the_environment_names_wins_over_the_value_in_env(tmp_path: Path) -> None:
+    (tmp_path / "size").write_text("8")
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=7\n")
+
+    settings = load_settings({"DB_POOL_SIZE_FILE": str(tmp_path / "size")}, dotenv=tmp_path / ".env")
+
+    assert settings.db_pool_size == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -43,6 +44,16 @@ def start(folder: Path) -> Iterator[Start]:
     yield start
     for service in services:
         service.kill()
+
+
+@pytest.mark.parametrize("command", [("run",), ("users", "list")], ids=" ".join)
+def test_an_image_for_another_processor_says_so_in_a_line(command: tuple[str, ...]) -> None:
+    environment = {**os.environ, "DATABASE_URL": NOWHERE, "PROCESSOR_FLAGS": "avx1024"}
+
+    done = subprocess.run([LITESTAR, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: this image was built for processors with avx1024, which this one has not\n"
 
 
 def serves(service: Service) -> bool:

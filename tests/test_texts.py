@@ -259,7 +259,7 @@ async def test_a_refused_address_is_told_why_everywhere(client: httpx.AsyncClien
     detail = ": ".join(filter(None, ["not a valid email address", REASONS[email]]))
 
     created = await client.post("/users", json={**ADA, "email": email})
-    listed = await client.get("/developers", params={"email": email})
+    listed = await client.get("/users", params={"email": email})
 
     assert problem_of(created) == invalid({"pointer": "/email", "detail": detail})
     assert problem_of(listed) == invalid({"parameter": "email", "detail": detail})

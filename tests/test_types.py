@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 from app.http.openapi import query_parameters
 from app.repository.columns import fitting
 from app.repository.crud import Collection
-from app.repository.cursors import decode_cursor, encode_cursor, key_type
+from app.repository.cursors import decode_cursor, decoder_of, encode_cursor, key_type
 from app.repository.filters import exactly
 from app.repository.schemas import Item, ListQuery
 from app.resources.users.model import User
@@ -111,7 +111,7 @@ def test_a_value_is_what_its_column_keeps(kind: TypeEngine[Any], value: Any, kep
 def test_a_cursor_holds_keys_of_any_type(value: Any) -> None:
     kinds = [key_type(type(value), nullable=nullable) for nullable in (False, True, True)]
 
-    assert decode_cursor(encode_cursor([value, value, None], []), kinds, []) == [value, value, None]
+    assert decode_cursor(encode_cursor([value, value, None], b""), decoder_of(kinds), b"") == (value, value, None)
 
 
 def test_what_has_no_order_in_a_cursor_is_refused_at_the_start() -> None:

@@ -18,12 +18,15 @@ depends_on = None
 
 INDEX_FOR_SEARCH = """
 CREATE FUNCTION index_for_search(searched text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    place regnamespace;
 BEGIN
     IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
         CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        SELECT extnamespace::regnamespace INTO place FROM pg_extension WHERE extname = 'pg_trgm';
         EXECUTE format(
-            'CREATE INDEX %I ON %I USING gin (name gin_trgm_ops, email gin_trgm_ops)',
-            'ix_' || searched || '_trgm', searched);
+            'CREATE INDEX %I ON %I USING gin (name %s.gin_trgm_ops, email %3$s.gin_trgm_ops)',
+            'ix_' || searched || '_trgm', searched, place);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE WARNING 'pg_trgm may not be created here: searches will read the whole table';

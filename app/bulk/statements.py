@@ -35,6 +35,9 @@ SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)
 IDS = """
 SELECT s.given_id AS old, t.id AS new FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s} ORDER BY s.line
 """
+BELONGING_TO_OTHERS = """
+SELECT min(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s} WHERE t.id <> s.id
+"""
 NUMBER_ON = """
 SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1)) FROM {table}
 HAVING max(id) > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0))

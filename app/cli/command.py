@@ -18,10 +18,11 @@ from app.database.errors import DRIVER_ERRORS, NOT_MIGRATED, root_cause
 from app.database.failures import MIGRATE, explain
 from app.http.exception_handlers import to_problem
 from app.problems import Problem, Unavailable
+from app.repository.lookups import SharedFailure
 
 T = TypeVar("T")
 
-_EXPECTED_ERRORS = (Problem, RepositoryError, SQLAlchemyError, *DRIVER_ERRORS)
+_EXPECTED_ERRORS = (Problem, RepositoryError, SQLAlchemyError, SharedFailure, *DRIVER_ERRORS)
 """What may go wrong in a command; some of these are defects all the same."""
 
 

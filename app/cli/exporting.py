@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from tempfile import mkstemp
 from typing import BinaryIO
 
 import click
@@ -17,6 +14,7 @@ from app.bulk.dataset import Dataset
 from app.bulk.formats import Format, encoder
 from app.bulk.staging import UNLIMITED, driver_of
 from app.cli.command import Command, CommandFailure, CommandRunner
+from app.cli.files import atomic_file
 
 FORMAT = click.Option(
     ["--format", "file_format"], type=click.Choice(["csv", "jsonl"]), help="Unless the name of the file ends in it."
@@ -31,16 +29,22 @@ _FETCH_SIZE = 2_000
 
 
 def export_command(runner: CommandRunner, resource: Dataset) -> click.Command:
-    def export(file: str, file_format: Format | None, for_spreadsheet: bool, with_hashes: bool = False) -> None:
+    def export(
+        file: str, file_format: Format | None, for_spreadsheet: bool, force: bool, with_hashes: bool = False
+    ) -> None:
         columns = resource.exported + (resource.secret if with_hashes else ())
         file_format = file_format or format_of(file)
-        check_spreadsheet(file_format, for_spreadsheet)
+        if for_spreadsheet and file_format != "csv":
+            raise click.UsageError("--for-spreadsheet is for CSV")
+        if not force and Path(file).is_file():
+            raise CommandFailure(f"{file}: is there already; --force overwrites it")
         with nullcontext(sys.stdout.buffer) if file == "-" else atomic_file(file) as out:
-            runner.run(
+            count = runner.run(
                 lambda engine: _export(
                     engine, resource.name, columns, file_format, out, for_spreadsheet=for_spreadsheet
                 )
             )
+        click.echo(f"{count:,} {resource.name} exported", err=True)
 
     flags = [click.Option(["--with-hashes"], is_flag=True, help="Export the hashes of passwords too.")]
     return Command(
@@ -51,6 +55,7 @@ def export_command(runner: CommandRunner, resource: Dataset) -> click.Command:
             click.Argument(["file"], metavar="FILE|-", default="-"),
             FORMAT,
             FOR_SPREADSHEET,
+            click.Option(["--force"], is_flag=True, help="Overwrite FILE."),
             *(flags if resource.secret else []),
         ],
     )
@@ -64,8 +69,9 @@ async def _export(
     out: BinaryIO,
     *,
     for_spreadsheet: bool = False,
-) -> None:
-    """Write every row as of one moment, with a cursor of the server."""
+) -> int:
+    """Write every row as of one moment, with a cursor of the server; how many."""
+    count = 0
     head, encode = encoder(file_format, columns, for_spreadsheet=for_spreadsheet)
     out.write(head)
     async with driver_of(engine) as driver, driver.transaction(isolation="repeatable_read", readonly=True):
@@ -75,12 +81,9 @@ async def _export(
         await driver.execute(f"DECLARE exported NO SCROLL CURSOR FOR {select}")
         while rows := await driver.fetch(f"FETCH {_FETCH_SIZE} FROM exported"):
             out.write(encode(rows))
+            count += len(rows)
     out.flush()
-
-
-def check_spreadsheet(file_format: Format, for_spreadsheet: bool) -> None:
-    if for_spreadsheet and file_format != "csv":
-        raise click.UsageError("--for-spreadsheet is for CSV")
+    return count
 
 
 def format_of(file: str) -> Format:
@@ -90,38 +93,3 @@ def format_of(file: str) -> Format:
         case ".jsonl" | ".ndjson":
             return "jsonl"
     raise click.UsageError("--format csv or --format jsonl is needed where the name of the file does not tell")
-
-
-@contextmanager
-def atomic_file(file: str, *, status: int = 1, keep_unfinished: bool = False) -> Iterator[BinaryIO]:
-    """A file that nobody else may read. It takes the place of another only at the end, and if nothing was raised.
-
-    Raises: Failure, with `status`.
-    """
-    try:
-        if Path(file).exists() and not Path(file).is_file():
-            with open(file, "wb") as out:  # a pipe or a device, which has nothing to lose
-                yield out
-        else:
-            with _atomic_replacement(Path(file).resolve(), keep_unfinished) as out:
-                yield out
-    except OSError as error:
-        raise CommandFailure(f"{file}: {error.strerror}", status=status) from None
-
-
-@contextmanager
-def _atomic_replacement(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
-    handle, unfinished = mkstemp(prefix=".unfinished-", dir=target.parent)
-    is_whole = keep_unfinished
-    try:
-        with os.fdopen(handle, "wb") as out:
-            try:
-                yield out
-                is_whole = True
-            finally:
-                if is_whole:
-                    out.flush()
-                    os.fsync(handle)
-                    os.replace(unfinished, target)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)

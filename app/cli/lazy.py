@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from app.collections import without_collections
+
 
 class LazyCommand(click.Command):
     """A command or a group of which only name and help are known yet."""
@@ -17,7 +19,9 @@ class LazyCommand(click.Command):
         self._load = cache(load)
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
-        return self._load().make_context(*arguments, **options)
+        with without_collections():
+            command = self._load()
+        return command.make_context(*arguments, **options)
 
 
 class Later:

@@ -38,9 +38,11 @@ class CommandLinePlugin(CLIPlugin):
         from advanced_alchemy.extensions.litestar.cli import database_group
 
         import app.cli.database  # noqa: F401  # puts its errors into plain lines
+        from app.cli.adopt import adopt_command
         from app.cli.recount import recount_command
 
-        database_group.add_command(recount_command(self._runner()))
+        for make in (adopt_command, recount_command):
+            database_group.add_command(make(self._runner()))
         cli.add_command(database_group)  # Litestar's group has it know its context.
         return database_group
 
@@ -56,10 +58,11 @@ class CommandLinePlugin(CLIPlugin):
         for command in (import_command(runner, dataset), export_command(runner, dataset)):
             group.add_command(command)
         if name == "users":
+            from app.cli.checking import check_password_command
             from app.cli.sessions import sessions_command
             from app.cli.users import user_commands
 
-            for command in (*user_commands(runner), sessions_command(runner)):
+            for command in (*user_commands(runner), check_password_command(runner), sessions_command(runner)):
                 group.add_command(command)
         return group
 

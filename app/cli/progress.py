@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import time
@@ -13,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.bulk.batches import Reject
+from app.bulk.batches import BATCH, Reject
 from app.bulk.formats import REJECTED, write_csv
 from app.bulk.outcome import Outcome
 from app.bulk.records import Records
@@ -65,19 +66,19 @@ class _Lines:
     def __init__(self, source: BinaryIO, total: int | None) -> None:
         self._source, self._total = source, total
         self._started_at = self._printed_at = time.monotonic()
-        self._told = ""
+        self._read = 0
 
     def update(self, outcome: Outcome) -> None:
         now = time.monotonic()
-        self._told = f"{outcome.read} records"
+        self._read = outcome.read
         if now - self._printed_at >= _LINE_INTERVAL:
             self._printed_at = now
             share = f" ({self._source.tell() / self._total:.0%})" if self._total else ""
-            click.echo(f"{self._told}{share}, {outcome.read / (now - self._started_at):.0f} a second", err=True)
+            click.echo(f"{self._read} records{share}, {outcome.read / (now - self._started_at):.0f} a second", err=True)
 
     def storing(self) -> None:
-        if time.monotonic() - self._started_at >= _LINE_INTERVAL:
-            click.echo(f"{self._told}, storing them", err=True)
+        if self._read >= BATCH:
+            click.echo(f"{self._read} records, storing them", err=True)
 
 
 class Rejects:
@@ -98,8 +99,8 @@ class Rejects:
         self._file = file
         try:
             yield
-        finally:
             self.add([])
+        finally:
             for reject in self._printed if not file else ():
                 click.echo(f"line {reject.line}: {reject.reason}", err=True)
             if not file and self._count > PRINTED_REJECTS:
@@ -111,7 +112,10 @@ class Rejects:
         if self._file is None or self.records is None:
             return
         is_csv = self.records.style == "csv"
-        if is_csv and not self._is_begun:
-            self._file.write(write_csv([(*REJECTED, *self.records.names)]))
+        if not self._is_begun:
+            # The mark outdoes --encoding, as what is mended is read with the same options.
+            self._file.write(codecs.BOM_UTF8 if self.records.reading.encoding else b"")
+            self._file.write(write_csv([(*REJECTED, *self.records.names)]) if is_csv else b"")
             self._is_begun = True
-        self._file.write(as_csv(rejects) if is_csv else as_json_lines(rejects))
+        is_guarded = self.records.reading.is_guarded
+        self._file.write(as_csv(rejects, is_guarded=is_guarded) if is_csv else as_json_lines(rejects))

@@ -63,7 +63,7 @@ _DEFAULTS = {
 def serve(fd: int | None, debug: bool, pdb: bool, **options: Any) -> None:
     """Serve until a signal comes."""
     settings = required_settings()
-    configure_logs(style=settings.log_format, level=settings.log_level)
+    configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
     os.environ.update({f"LITESTAR_{name}": "1" for name, on in (("DEBUG", debug), ("PDB", pdb)) if on})
     if options["workers_kill_timeout"] is None:
         # Seconds for the requests in flight.

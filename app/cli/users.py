@@ -14,10 +14,12 @@ from app.cli.output import print_json, print_table
 from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
+from app.repository.schemas import Stored
 from app.resources.passwords.repository import replace_password
 from app.resources.users.repository import UserRepository, accounts
-from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery
+from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery, UserRead
 from app.validation.validator import check
+from app.validation.weak_passwords import check_personal
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
@@ -26,16 +28,24 @@ WHO = click.argument("who", metavar="ID|EMAIL")
 
 def user_commands(runner: CommandRunner) -> list[click.Command]:
     @click.command("create", cls=Command)
-    @click.option("--name", prompt=True)
-    @click.option("--email", prompt=True)
+    @click.option("--name")
+    @click.option("--email")
     @PASSWORD_STDIN
     @click.option("--admin", is_flag=True, help="Make the user an administrator.")
     @AS_JSON
-    def create(name: str, email: str, password_stdin: bool, admin: bool, as_json: bool) -> None:
-        """Create a user. Asks for the password twice, without an echo."""
-        data = validated(UserCreate, name=name, email=email, password=ask_password(password_stdin))
+    def create(password_stdin: bool, admin: bool, as_json: bool, **given: str | None) -> None:
+        """Create a user. Asks for what is missing, and for the password twice, without an echo."""
+        missing = [f"--{name}" for name, text in given.items() if text is None]
+        require_terminal(*missing, *([] if password_stdin else ["--password-stdin"]))
+        given = {name: click.prompt(name.title()) if text is None else text for name, text in given.items()}
+        data = validated(UserCreate, **given, password=ask_password(password_stdin))
         hashed = hasher.hash(data.password)
-        user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed, is_admin=admin))
+
+        async def sign_up(session: AsyncSession) -> Stored[UserRead]:
+            check_personal(data.password, data.name, data.email)
+            return await UserRepository(session=session).sign_up(data, hashed, is_admin=admin)
+
+        user = runner.change(sign_up)
         print_json(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
     @click.command("list", cls=Command)
@@ -63,7 +73,13 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
         """Give a user another password, and end all sessions. Asks for it twice, without an echo."""
         password = validated(UserPassword, password=ask_password(password_stdin)).password
         hashed = hasher.hash(password)
-        user_id = change_user(runner, who, lambda session, user_id: replace_password(session, user_id, hashed))
+
+        async def change(session: AsyncSession, user_id: int) -> None:
+            user = await UserRepository(session=session).locked(user_id)
+            check_personal(password, user.name, user.email)
+            await replace_password(session, user_id, hashed)
+
+        user_id = change_user(runner, who, change)
         click.echo(f"Changed the password of user {user_id}.")
 
     @click.command("set-account", cls=Command)
@@ -87,8 +103,7 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
     def delete(who: str, yes: bool) -> None:
         """Delete a user."""
         if not yes:
-            if not sys.stdin.isatty():
-                raise click.UsageError("--yes is needed where nobody can be asked")
+            require_terminal("--yes")
             click.confirm(f"Delete user {who}?", abort=True)
         user_id = change_user(runner, who, lambda session, user_id: UserRepository(session=session).remove(user_id))
         click.echo(f"Deleted user {user_id}.")
@@ -105,6 +120,13 @@ def change_user(runner: CommandRunner, who: str, change: Callable[[AsyncSession,
         return user_id
 
     return runner.change(job)
+
+
+def require_terminal(*options: str) -> None:
+    """Raises: UsageError, where somebody would have to be asked for these options and nobody is there."""
+    if options and not sys.stdin.isatty():
+        verb = "is" if len(options) == 1 else "are"
+        raise click.UsageError(f"{', '.join(options)} {verb} needed where nobody can be asked")
 
 
 async def id_of(session: AsyncSession, who: str) -> int:
@@ -125,8 +147,7 @@ def ask_password(from_stdin: bool) -> str:
     """A password, typed twice on a terminal or given in the first line of standard input."""
     if from_stdin:
         return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
-    if not sys.stdin.isatty():
-        raise click.UsageError("--password-stdin is needed where nobody can be asked")
+    require_terminal("--password-stdin")
     password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
 

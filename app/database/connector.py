@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from itertools import cycle
 from typing import Any, TypeAlias
 
 import asyncpg
-from asyncpg import InterfaceError, InternalClientError, PostgresError
+from asyncpg import (
+    InterfaceError,
+    InternalClientError,
+    InvalidParameterValueError,
+    PostgresError,
+    UndefinedObjectError,
+)
+
+from app.database.places import note_place
 
 CONNECTION_ERRORS = (OSError, InterfaceError, InternalClientError, PostgresError)
 """What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
@@ -23,7 +31,9 @@ _UNRESPONSIVE_AFTER = 0.4
 _RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
 _ONE_PRIMARY = ("read-write", "primary")
-_PLACE = "Connecting to "
+_COMFORTS = {"client_connection_check_interval", "jit"}
+"""Settings that another version, or build, of the server may not have."""
+_logger = logging.getLogger(__name__)
 
 
 class Connector:
@@ -35,6 +45,7 @@ class Connector:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._refused: set[str] = set()
         self._unresponsive = False
         self._retrying = False
         self._answered_at = -math.inf
@@ -44,11 +55,11 @@ class Connector:
         try:
             return await self._connected(**arguments)
         except CONNECTION_ERRORS as error:
-            error.add_note(_PLACE + _place(arguments))
+            note_place(error, arguments)
             raise
 
     async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
-        attempt = _attempt(self._connect, {**arguments, "timeout": timeout})
+        attempt = _attempt(self._connect_with_comforts, {**arguments, "timeout": timeout})
         if not self._unresponsive:
             return await self._observed(attempt())
         if self._retrying:
@@ -59,6 +70,21 @@ class Connector:
                 return await self._observed(_retry(attempt))
         finally:
             self._retrying = False
+
+    async def _connect_with_comforts(self, **arguments: Any) -> Connection:
+        """Connect without what the server has refused, where we can do without."""
+        given = arguments.get("server_settings", {})
+        settings = {name: value for name, value in given.items() if name not in self._refused}
+        try:
+            connection: Connection = await self._connect(**arguments | {"server_settings": settings})
+            return connection
+        except (UndefinedObjectError, InvalidParameterValueError) as refusal:
+            refused = [name for name in _COMFORTS & settings.keys() if name in str(refusal)]
+            if not refused:
+                raise
+        self._refused.update(refused)
+        _logger.info("The server refuses %s: going on without", refused[0])
+        return await self._connect_with_comforts(**arguments)
 
     async def _observed(self, attempt: Awaitable[Connection]) -> Connection:
         """Learn from an attempt whether the database is silent: a refusal is an answer, too."""
@@ -79,20 +105,6 @@ class Connector:
 
     def _answer(self) -> None:
         self._unresponsive, self._answered_at = False, time.monotonic()
-
-
-def place_of(error: BaseException) -> str | None:
-    """Which database on which host could not be connected to; None where that is not what failed."""
-    notes = (note for note in getattr(error, "__notes__", ()) if note.startswith(_PLACE))
-    return next(notes, "").removeprefix(_PLACE) or None
-
-
-def _place(arguments: dict[str, Any]) -> str:
-    hosts, ports = (
-        value if isinstance(value, list | tuple) else [value] for value in map(arguments.get, ("host", "port"))
-    )
-    addresses = [f"{host}:{port or 5432}" for host, port in zip(hosts, cycle(ports), strict=False) if host]
-    return f"the database {arguments.get('database')}" + (" on " + ", ".join(addresses) if addresses else "")
 
 
 def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:

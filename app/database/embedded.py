@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 
-from app.database.homes import ServerError, prepare_home
+from app.database.homes import ServerError, give, prepare_home
 from app.database.postgres import PostgresServer
 from app.database.signals import install_exit_handlers
 
@@ -34,6 +34,7 @@ def start(data_dir: Path) -> str:
         with _locked(home):
             if (os.getpid(), home) not in _holders:
                 holder = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
+                give(holder, home)
                 fcntl.flock(holder, fcntl.LOCK_SH)
                 _holders[os.getpid(), home] = holder
                 atexit.register(stop, home)

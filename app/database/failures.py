@@ -9,8 +9,8 @@ from typing import Any
 
 from asyncpg import PostgresError, ProtocolViolationError, ReadOnlySQLTransactionError
 
-from app.database.connector import place_of
 from app.database.errors import NOT_MIGRATED, root_cause
+from app.database.places import place_of
 
 MIGRATE = "run `litestar database upgrade --no-prompt`"
 _QUOTED = re.compile('".*"', re.DOTALL)

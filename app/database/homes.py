@@ -1,11 +1,12 @@
 """Homes: where the embedded PostgreSQL may live, a folder of its own and programs that it can run.
 
-PostgreSQL refuses to run as root, so root's runs as `nobody`. What `nobody` cannot reach, as below `/root`, is kept
-elsewhere: the permissions of folders that are not the server's own stay as they are.
+PostgreSQL refuses to run as root, so root's runs as the folder's owner, and as `nobody` in one of root's own. What that
+one cannot reach, as below `/root`, is kept elsewhere: the permissions of others' folders stay as they are.
 """
 
 import logging
 import os
+import pwd
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -30,14 +31,32 @@ def prepare_home(data_dir: Path) -> Path:
     try:
         if not home.exists():
             home.parent.mkdir(parents=True, exist_ok=True)
-            home.mkdir(exist_ok=True) if _is_reachable(home) else _link_elsewhere(home)
+            home.mkdir(exist_ok=True) if _is_reachable(home, owner_of(home)[0]) else _link_elsewhere(home)
         elif any(home.iterdir()) and not _is_ours(home / "users"):
             raise ServerError(f"{home} holds something else: let EMBEDDED_DATA_DIR name a folder that is new or empty")
-        elif not _is_reachable(home):
-            raise ServerError(f"`nobody`, as whom root runs PostgreSQL, cannot reach {home}: move it, or remove it")
+        elif not _is_reachable(home, owner := owner_of(home)[0]):
+            name = f"`{pwd.getpwuid(owner).pw_name}`"
+            raise ServerError(f"{name}, as whom root runs PostgreSQL, cannot reach {home}: move it, or remove it")
+    except ServerError:
+        raise
     except OSError as error:
         raise ServerError(f"{error.filename}: {error.strerror}") from error
     return home.resolve()
+
+
+def give(thing: Path | int, home: Path) -> None:
+    """Let a file or folder that root has made in, or for, a home belong to whoever runs the server there."""
+    if os.geteuid() == 0:
+        os.chown(thing, *owner_of(home))
+
+
+def owner_of(home: Path) -> tuple[int, int]:
+    """As whom root runs the server of `home`: whose that is, or the folder around it, but `nobody` for root itself."""
+    for folder in (home, home.parent):
+        if folder.exists() and (found := folder.stat()).st_uid:
+            return found.st_uid, found.st_gid
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
 
 
 def _is_ours(lock: Path) -> bool:
@@ -97,6 +116,8 @@ def _new_folder(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir=_ELSEWHERE))
 
 
-def _is_reachable(path: Path) -> bool:
+def _is_reachable(path: Path, owner: int = -1) -> bool:
     """Whether the server's user may come to `path`."""
-    return os.geteuid() != 0 or all(folder.stat().st_mode & 0o001 for folder in path.parents)
+    return os.geteuid() != 0 or all(
+        found.st_mode & (0o100 if found.st_uid == owner else 0o001) for found in map(Path.stat, path.parents)
+    )

@@ -51,10 +51,15 @@ def attach_hooks(engine: AsyncEngine, settings: Settings, database: DatabaseUrl)
                 raise (InvalidatePoolError if timeouts > 1 else DisconnectionError) from error
             timeouts = 0
 
+    @event.listens_for(engine.sync_engine, "connect")
+    def count(_connection: Any, _record: Any) -> None:
+        pool().alive += 1
+
     @event.listens_for(engine.sync_engine, "close")
     def terminate(connection: Any, _record: Any) -> None:
         """Close the socket at once: a polite good-bye would wait, on a dead network for ever."""
         connection.driver_connection.terminate()
+        pool().alive -= 1
 
     if database.transaction_pooling:
         milliseconds = int(settings.db_statement_timeout * 1000)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from advanced_alchemy.base import IdentityBase
-from sqlalchemy import BigInteger, FetchedValue, text
+from sqlalchemy import BigInteger, Constraint, FetchedValue, Table, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+
+def _check_name(constraint: Constraint, table: Table) -> str:
+    """`ck_users_age`, whether a model says `age` or a migration all of it."""
+    prefix = f"ck_{table.name}_"
+    return prefix + str(constraint.name).removeprefix(prefix)
 
 
 class Model(IdentityBase):
@@ -25,3 +31,10 @@ class Model(IdentityBase):
     @declared_attr.directive
     def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  # SQLAlchemy calls it with the class
         return {"version_id_col": cls.version, "version_id_generator": False}
+
+
+Model.metadata.naming_convention = {
+    **cast("dict[str, Any]", Model.metadata.naming_convention),
+    "whole_constraint_name": _check_name,
+    "ck": "%(whole_constraint_name)s",
+}

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+from asyncpg import TooManyConnectionsError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.pool.base import _ConnectionRecord
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 from app.database.queue import FairQueue
 
 FRESH = 1.0
 """Seconds after its last use during which a connection is taken to be alive unless its socket says otherwise."""
+_BURST = 0.1
+"""Seconds in which connections that were asked for at the same moment all come, or do not."""
 TRIM_INTERVAL = 30.0
 """Seconds without use after which a connection beyond the pool's size is closed, and between two looks."""
 
@@ -54,6 +59,22 @@ class Pool(AsyncAdaptedQueuePool):
     """When a connection was lost under a statement: those that have rested since are asked before they are used."""
     answered_at = 0.0
     """When a connection came back alive."""
+    alive = 0
+    """How many connections there are."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """Where the server has no connection left but we have some, one of those will do in a moment."""
+        deadline, delay = time.monotonic() + self._timeout, 0.02
+        while True:
+            try:
+                return super().connect()
+            except AsyncAdapt_asyncpg_dbapi.Error as error:
+                refused = isinstance(error.__cause__, TooManyConnectionsError)
+                # Those that were asked for at the same time may be about to come.
+                if not refused or time.monotonic() + delay > deadline or (not self.alive and delay > _BURST):
+                    raise
+            await_only(asyncio.sleep(random.uniform(delay / 2, delay)))  # noqa: S311  # no secret
+            delay = min(2 * delay, 0.5)
 
     @property
     def waiting(self) -> int:

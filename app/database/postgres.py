@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -14,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-from app.database.homes import ServerError, can_run, copied_programs
+from app.database.homes import ServerError, can_run, copied_programs, give, owner_of
 
 
 def installed() -> bool:
@@ -36,6 +35,7 @@ class PostgresServer:
         """Where the server, which may be running already, listens. Returns once it is ready. Raises: ServerError."""
         _hand_over(self.home)
         with (self.home / "log").open("ab") as log:
+            give(log.fileno(), self.home)
             if _try_lock(log):
                 self._launch(log)
         deadline = time.monotonic() + 60
@@ -92,12 +92,12 @@ class PostgresServer:
         if re.fullmatch(r"[\w/.@+-]{1,85}", str(self.home), re.ASCII):
             return self.home
         folder = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
-        _hand_over(folder)
+        _hand_over(folder, self.home)
         return folder
 
     def _execute(self, log: IO[bytes], program: str, *arguments: str) -> None:
         # In `home`, with relative paths: pg_ctl hands them to a shell. The server inherits the log, and so its lock.
-        user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        uid, gid = owner_of(self.home) if os.geteuid() == 0 else (None, None)
         process = subprocess.Popen(
             [_programs() / program, *arguments],
             cwd=self.home,
@@ -105,9 +105,9 @@ class PostgresServer:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            user=user and user.pw_uid,
-            group=user and user.pw_gid,
-            extra_groups=user and [],
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
             process_group=0,
         )
         try:
@@ -118,7 +118,8 @@ class PostgresServer:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if process.returncode:
-            raise ServerError(f"{program} failed: see {log.name}")
+            said = Path(log.name).read_text(errors="replace").strip().rpartition("\n")[2]
+            raise ServerError(f"{program} failed: {said}; see {log.name}")
 
 
 def _programs() -> Path:
@@ -131,11 +132,10 @@ def _programs() -> Path:
     return root / package.name / "pginstall18/bin"
 
 
-def _hand_over(folder: Path) -> None:
-    """Close `folder` to others. Root's goes to `nobody`, because PostgreSQL refuses to run as root."""
+def _hand_over(folder: Path, home: Path | None = None) -> None:
+    """Close `folder` to all but whoever runs the server of `home`, because PostgreSQL refuses to run as root."""
     folder.chmod(0o700)
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
+    give(folder, home or folder)
 
 
 def _try_lock(log: IO[bytes]) -> bool:

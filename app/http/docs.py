@@ -13,11 +13,11 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from app.http.dependencies import AnyRequest
-from app.http.document import render_document
+from app.http.document import name_operation, render_document
 from app.http.etags import is_not_modified
 from app.http.exception_handlers import to_problem
 from app.http.problem_details import problem_response
@@ -84,6 +84,9 @@ def describe_api(*controllers: type[Controller]) -> OpenAPIConfig:
         title=TITLE,
         version=VERSION,
         description=_DESCRIPTION,
+        contact=Contact(name="Whoever runs this service"),
+        license=License(name="MIT", identifier="MIT"),
+        operation_id_creator=name_operation,
         use_handler_docstrings=True,
         tags=[Tag(tag, controller.__doc__) for controller in controllers for tag in vars(controller).get("tags", ())],
         components=Components(
@@ -133,5 +136,4 @@ def _secured(response: Response[Any]) -> Response[Any]:
     if response.status_code == 404:
         return problem_response(to_problem(NotFoundException()))
     response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

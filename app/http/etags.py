@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Request
 
-from app.problems import PreconditionFailed
+from app.problems import FieldError, Malformed, PreconditionFailed
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 _TAG = r'(W/)?+"([!#-~\x80-\xff]*+)"'
@@ -40,7 +40,13 @@ def is_not_modified(request: Request[Any, Any, Any], version: int | str) -> bool
 
 
 def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
-    """What a request demands of the version that it is to change. Raises: PreconditionFailed, when called."""
+    """What a request demands of the version that it is to change. Raises: PreconditionFailed, when called.
+
+    Raises: Malformed, as a condition that is not understood may not be passed over.
+    """
+    for name in ("If-Match", "If-None-Match"):
+        if (given := header_value(request, name.lower().encode())) is not None:
+            _check_form(name, given.strip())
 
     def check(version: int) -> None:
         if is_not_modified(request, version):
@@ -49,7 +55,15 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
     return check
 
 
+def _check_form(name: str, given: str) -> None:
+    if given != "*" and not _parse(given):
+        malformed = Malformed(f"{name} is no ETag")
+        malformed.errors = [FieldError('must be * or what ETag said, quotes included, such as "1"', header=name)]
+        raise malformed
+
+
 def _check_match(if_match: str, version: str) -> None:
+    _check_form("If-Match", if_match)
     tags = _parse(if_match)
     if if_match == "*" or ("", version) in tags:
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import msgspec
@@ -14,16 +15,20 @@ from app.http.problem_details import PROBLEM_JSON, ProblemBody
 from app.problems import title
 from app.repository.listing import Listing
 from app.repository.schemas import ListQuery
+from app.validation.inspection import fields_of
+from app.validation.texts import VISIBLE
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """Describe the problems that an operation may answer, besides those that every operation may."""
     return {
         status: ResponseSpec(ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status))
-        for status in (*statuses, 403, 500)
+        for status in (*statuses, 400, 403, 500)
     }
 
 
+_TAG = r'(W/)?"[!#-~]*"'
+_CONDITION = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
 _ELSEWHERE = {"$ref", "title"}
 """Of a schema, what a parameter does not need."""
 
@@ -32,10 +37,21 @@ _ELSEWHERE = {"$ref", "title"}
 class Written(Schema):
     """A schema just as it stands in the document."""
 
-    written: dict[str, Any] = field(default_factory=dict)
+    written: dict[str, Any] = dataclass_field(default_factory=dict)
 
     def to_schema(self) -> dict[str, Any]:
         return self.written
+
+
+def say_patterns(kind: type[msgspec.Struct], properties: dict[str, Any]) -> None:
+    """Say in the schemas of fields what is checked of every text that people read, and of every time."""
+    for name, field in fields_of(kind).items():
+        parts = [properties[name]]
+        while parts:
+            part = parts.pop()
+            parts += [*part.get("anyOf", ()), *([part["items"]] if "items" in part else [])]
+            if part.get("type") == "string" and not part.keys() & {"pattern", "format"}:
+                part |= {"pattern": VISIBLE} if field.readable else {"format": "date-time"} if field.is_moment else {}
 
 
 def _with_parameters(*added: Parameter) -> type[Operation]:
@@ -48,7 +64,7 @@ def _with_parameters(*added: Parameter) -> type[Operation]:
 
 
 def _conditional(none_match: str, match: str) -> type[Operation]:
-    schema = Schema(type=OpenAPIType.STRING)
+    schema = Schema(type=OpenAPIType.STRING, pattern=_CONDITION, examples=['"1764061200000000"'])
     headers = {"If-None-Match": none_match, "If-Match": match}
     return _with_parameters(
         *(Parameter(name=name, param_in="header", schema=schema, description=said) for name, said in headers.items())
@@ -72,8 +88,10 @@ NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version
 def query_parameters(query: type[ListQuery], **written: dict[str, Any]) -> list[Parameter]:
     """Describe a query Struct, field by field, each with the description of its `Meta`; some schemas are `written`."""
     components = msgspec.json.schema_components([query], ref_template="{name}")[1]
+    properties = components[query.__name__]["properties"]
+    say_patterns(query, properties)
     parameters = []
-    for name, said in components[query.__name__]["properties"].items():
+    for name, said in properties.items():
         schema = {**components.get(said.get("$ref"), {}), **said}
         # Of a field that may be null the description is that of what it is otherwise.
         descriptions = [part.pop("description", None) for part in (schema, *schema.get("anyOf", ()))]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode
 
 from msgspec import UNSET
@@ -15,12 +17,19 @@ from app.validation.validator import check
 
 Q = TypeVar("Q", bound="ListQuery")
 _MOST_PARAMETERS = 100
+_REMEMBERED = 512
+"""Query strings."""
 _LONGEST_LINK = 2_000
 """Bytes that proxies let pass beside other headers."""
 
 
 def parse_query(kind: type[Q], query_string: bytes) -> Q:
     """Read a list's parameters. Raises: Malformed, Invalid."""
+    return cast("Q", _parse_query(kind, query_string))
+
+
+@lru_cache(_REMEMBERED)
+def _parse_query(kind: type[ListQuery], query_string: bytes) -> ListQuery:
     pairs = _parse_pairs(query_string)
     query, errors = check(kind, dict(pairs), strict=False)
     if len(counts := Counter(name for name, _ in pairs)) < len(pairs):
@@ -49,12 +58,21 @@ def _parse_pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 def link_header(path: str, query_string: bytes, result: Page[Any] | CursorPage[Any]) -> str:
     """Name the neighbours of a page (RFC 8288) as far as they fit; empty where there are none."""
-    other_parameters = urlencode([pair for pair in _parse_pairs(query_string) if pair[0] not in ("page", "cursor")])
-    start = f"<{path}?{other_parameters}{'&' if other_parameters else ''}"
+    others = _encode_others(b"&".join(part for part in query_string.split(b"&") if not _names_a_page(part)))
+    start = f"<{path}?{others}"
     links = _neighbours(result)
     # Neither a number nor a cursor needs to be quoted.
     header = ", ".join(f'{start}{name}={value}>; rel="{rel}"' for rel, name, value in links)
     return header if len(header) <= _LONGEST_LINK else header[: max(header.rfind(", <", 0, _LONGEST_LINK + 2), 0)]
+
+
+_names_a_page = re.compile(rb"(?:page|cursor)(?:=|\Z)").match
+
+
+@lru_cache(_REMEMBERED)
+def _encode_others(query_string: bytes) -> str:
+    others = urlencode([pair for pair in _parse_pairs(query_string) if pair[0] not in ("page", "cursor")])
+    return f"{others}&" if others else ""
 
 
 def _neighbours(result: Page[Any] | CursorPage[Any]) -> list[tuple[str, str, int | str]]:

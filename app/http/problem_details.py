@@ -23,14 +23,18 @@ class ProblemBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename={"kin
     errors: list[FieldError] = []
 
 
-def problem_response(problem: Problem) -> Response[bytes]:
-    body = ProblemBody(
+def problem_body(problem: Problem, current_id: str) -> ProblemBody:
+    return ProblemBody(
         title=title(problem.status),
         status=problem.status,
         detail=problem.detail,
         code=problem.code,
-        request_id=get_contextvars().get("request_id", ""),
+        request_id=current_id,
         errors=problem.errors,
     )
+
+
+def problem_response(problem: Problem) -> Response[bytes]:
+    body = problem_body(problem, get_contextvars().get("request_id", ""))
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(msgspec.json.encode(body), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)

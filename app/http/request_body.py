@@ -6,6 +6,9 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from litestar import Request
+
+from app.http.dto import check_media_type
 from app.problems import Malformed
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ class RequestBody:
 
     def __init__(self, scope: HTTPScope, receive: Receive, clock: asyncio.Timeout, limit: float) -> None:
         self._receive = receive
+        self._scope = scope
         self._clock = clock
         self._limit = limit
         self._now = asyncio.get_running_loop().time
@@ -34,9 +38,11 @@ class RequestBody:
         self.is_late = False
 
     async def receive(self) -> ReceiveMessage:
-        """Raises: Malformed, when the body ends before it is complete."""
+        """Raises: Malformed, when the body ends before it is complete; UnsupportedMediaType, before it is asked for."""
         if self._complete:
             return await self._receive()
+        if self._held_back:
+            check_media_type(Request(self._scope))
         self._set_clock(self._until)
         self.is_late = True
         message = await self._next()

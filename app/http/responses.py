@@ -22,6 +22,17 @@ PRIVATE = (b"cache-control", b"private, no-cache")
 NO_STORE = (b"cache-control", b"no-store")
 
 _encode = msgspec.json.Encoder().encode
+_last: tuple[Any, bytes] = None, b""
+
+
+def _encoded(content: Any) -> bytes:
+    """Those who shared a read come with the very same page, one after another: it is encoded for the first of them."""
+    global _last
+    if not isinstance(content, Page | CursorPage):
+        return _encode(content)
+    if content is not _last[0]:
+        _last = content, _encode(content)
+    return _last[1]
 
 
 class JsonResponse(Response[T]):
@@ -41,7 +52,7 @@ class JsonResponse(Response[T]):
     ) -> None:
         """Unlike its parent it keeps no content; without one (None) there is no body."""
         self.status_code = status_code
-        self._body = b"" if content is None else _encode(content)
+        self._body = b"" if content is None else _encoded(content)
         self._headers = [*headers]
         self._location = location
         if self._body:

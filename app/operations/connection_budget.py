@@ -21,6 +21,7 @@ from app.database.model import Model
 from app.operations.health import Readiness
 from app.problems import Unavailable
 from app.repository.counts import wrong_totals
+from app.repository.lookups import SharedFailure
 from app.repository.reader import Reader
 from app.settings import Settings
 
@@ -52,10 +53,7 @@ class Seen(NamedTuple):
 
 
 def log_connection_budget(settings: Settings, workers: int) -> None:
-    """Log the sum at start-up. A database that cannot be used costs three seconds at most, and stops nothing.
-
-    Raises: SystemExit, where the migrations cannot be read.
-    """
+    """Log the sum at start-up. A database that cannot be used costs three seconds at most, and stops nothing."""
     each = settings.db_pool_size + settings.db_max_overflow
     needed = workers * each
     noun = f"{workers} worker{'' if workers == 1 else 's'}"
@@ -64,8 +62,6 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
     if database.ignored:
         _logger.info("Parameters of DATABASE_URL that do nothing here: %s", ", ".join(database.ignored))
     seen = _look(settings)
-    if isinstance(seen, CommandError):
-        raise SystemExit(f"Error: {seen}")
     if isinstance(seen, str):
         _logger.warning("%s. %s", total, seen)
     elif database.transaction_pooling:
@@ -77,9 +73,9 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
         _logger.warning("%s, but the database allows only %s: %s", total, seen.allowed, advice)
 
 
-def _look(settings: Settings) -> Seen | str | CommandError:
+def _look(settings: Settings) -> Seen | str:
     """What there is for the service; or else why not, as far as that can be said in time."""
-    found: list[Seen | str | CommandError] = []
+    found: list[Seen | str] = []
     config, pooled = configure_database(settings), database_url(settings).transaction_pooling
     name = config.get_engine().url.database
 
@@ -88,8 +84,8 @@ def _look(settings: Settings) -> Seen | str | CommandError:
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 found.append(runner.run(_first_look(config.get_engine(), pooled)))
         except CommandError as error:
-            found.append(error)
-        except (Unavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
+            found.append(str(error))
+        except (Unavailable, SQLAlchemyError, SharedFailure, *DRIVER_ERRORS) as error:
             told = f"{error}: {MIGRATE}" if isinstance(error, Unavailable) else explain(error, name)
             found.append(told)
 

@@ -12,6 +12,7 @@ from shutil import rmtree
 
 from app.database import embedded
 from app.operations.shared import shared
+from app.operations.supervision import notify
 
 
 @asynccontextmanager
@@ -24,6 +25,7 @@ async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_d
         nonlocal has_begun
         if not has_begun:
             has_begun = True
+            notify("STOPPING=1")
             drain()
             # For Granian SIGINT means the same; we took only SIGTERM from it.
             loop.call_later(drain_seconds, signal.raise_signal, signal.SIGINT)
@@ -38,6 +40,7 @@ async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_d
         loop.add_signal_handler(signal.SIGTERM, begin)
     if parent:
         loop.add_reader(parent.sentinel, end)
+    notify("READY=1")
     yield
     if is_orphan:
         # What its parent would have done.

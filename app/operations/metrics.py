@@ -25,11 +25,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.database.pool import Pool
 from app.http.dependencies import AnyRequest
 from app.http.openapi import problems
+from app.operations.figures import Figures
 from app.operations.shared import hold, new_folder, shared
-from app.passwords import Passwords
 
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
@@ -38,17 +37,16 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _PARAMETER_TYPE = re.compile(r":\w+}")
 _WRITE_INTERVAL = 1.0
 
-Gauges = dict[str, tuple[float, str]]
-"""The value of each, and what it is."""
 Series = tuple[Any, list[int]]
 """All numbers of a file, and the places of this one's: a count for each bucket, then the seconds of all."""
 
 
 class Metrics:
-    """Counts requests, at less than a microsecond each, and shows them together with `gauges`."""
+    """Counts requests, at less than a microsecond each, and shows them together with `gauges` and `counters`."""
 
-    def __init__(self, gauges: Callable[[], Gauges]) -> None:
+    def __init__(self, gauges: Callable[[], Figures], counters: Callable[[], Figures]) -> None:
         self._gauges = gauges
+        self._counters = counters
         self._series: dict[tuple[str, str | None, int], Series] = {}
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
@@ -65,7 +63,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Prometheus' text of all workers."""
-        self._write_gauges()
+        self._write_figures()
         for stale in _folder().glob("gauge_live*"):
             try:
                 os.kill(int(re.findall(r"\d+", stale.name)[0]), 0)
@@ -79,7 +77,7 @@ class Metrics:
 
         async def keep_writing() -> None:
             while True:
-                self._write_gauges()
+                self._write_figures()
                 await asyncio.sleep(_WRITE_INTERVAL)
 
         task = asyncio.create_task(keep_writing())
@@ -97,23 +95,11 @@ class Metrics:
         # Not by the library's own way to write, whose locks and look-ups are a fifth of the smallest request.
         return memoryview(file._m).cast("d"), [file._positions[key] // 8 for key in keys]
 
-    def _write_gauges(self) -> None:
+    def _write_figures(self) -> None:
         for name, (value, documentation) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
             _file("gauge_livesum").write_value(mmap_key(name, name, [], [], documentation), value, 0)
-
-
-def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Gauges:
-    """What this worker holds; `pool_size` is the pool's size without overflow."""
-    in_use, idle = pool.checkedout(), pool.checkedin()
-    return {
-        "db_pool_size": (pool_size, "Connections that are kept open, DB_POOL_SIZE of each worker"),
-        "db_pool_limit": (pool.size(), "Connections that may be open, with DB_MAX_OVERFLOW of each worker"),
-        "db_pool_in_use": (in_use, "Connections that serve a request"),
-        "db_pool_idle": (idle, "Connections that are open and free"),
-        "db_pool_overflow": (max(0, in_use + idle - pool_size), "Open connections beyond db_pool_size"),
-        "password_hashes_under_way": (passwords.under_way, "Passwords that are being hashed or wait for it"),
-        "password_hashes_limit": (passwords.limit, "Passwords that may be under way before more are turned away"),
-    }
+        for name, (value, documentation) in self._counters().items():
+            _file("counter").write_value(mmap_key(name, f"{name}_total", [], [], documentation), value, 0)
 
 
 @cache

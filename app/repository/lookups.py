@@ -1,4 +1,5 @@
-"""Look-ups: rows by key. Those that arrive together travel together, in one statement.
+"""Look-ups: what is asked for by a key, be it a row or a page. Those that arrive together travel together, in one
+statement.
 
 Why no answer is older than its question: a look-up joins a statement only before that begins, so the snapshot is taken
 after the look-up arrived, and holds every write that was acknowledged before it.
@@ -17,9 +18,9 @@ from itertools import islice
 from typing import Any
 
 Fetch = Callable[[list[Any]], Awaitable[dict[Any, Any]]]
-"""The records of those of some keys that there are."""
+"""What belongs to those of some keys that there are."""
 Waiters = dict[Any, list["asyncio.Future[Any]"]]
-"""By key: whoever waits for its record, or for None."""
+"""By key: whoever waits for what belongs to it, or for None."""
 
 MOST_KEYS = 500
 """Keys of one statement."""
@@ -36,16 +37,22 @@ class SharedFailure(Exception):
 class Lookups:
     """The look-ups of one kind: who waits to leave, and how many statements are under way."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, most: int) -> None:
+        """`most` keys go into one statement."""
         self._fetch = fetch
+        self._most = most
         self._loop = asyncio.get_running_loop()
         self._waiting: Waiters = {}
         self._under_way: dict[asyncio.Task[dict[Any, Any]], Waiters] = {}
         self._began = 0.0
         self._departure: asyncio.Handle | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        return not (self._waiting or self._under_way)
+
     async def find(self, key: Hashable) -> Any | None:
-        """The record of `key`, if there is one. Raises: SharedFailure."""
+        """What belongs to `key`, if anything does. Raises: SharedFailure."""
         future = self._loop.create_future()
         self._waiting.setdefault(key, []).append(future)
         if self._departure is None:
@@ -63,7 +70,7 @@ class Lookups:
         if patience > 0:
             self._departure = self._loop.call_later(patience, self._leave)
             return
-        batch = {key: self._waiting.pop(key) for key in list(islice(self._waiting, MOST_KEYS))}
+        batch = {key: self._waiting.pop(key) for key in list(islice(self._waiting, self._most))}
         task: asyncio.Task[dict[Any, Any]] = asyncio.ensure_future(self._fetch(list(batch)))
         self._began = self._loop.time()
         self._under_way[task] = batch
@@ -77,7 +84,7 @@ class Lookups:
                 task.cancel()
 
     def _arrive(self, task: asyncio.Task[dict[Any, Any]]) -> None:
-        """Hand everybody their record, or the failure."""
+        """Hand everybody what they asked for, or the failure."""
         batch = self._under_way.pop(task)
         failure = asyncio.CancelledError() if task.cancelled() else task.exception()
         found = {} if failure else task.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -14,12 +14,12 @@ from sqlalchemy import Select, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 
 from app.database.connector import CONNECTION_ERRORS
 from app.database.pool import Pool
-from app.repository.lookups import Lookups
+from app.repository.columns import Sortable
+from app.repository.lookups import MOST_KEYS, Fetch, Lookups
 
 _dialect = dialect()  # type: ignore[no-untyped-call]
 
@@ -46,9 +46,13 @@ class Lookup(msgspec.Struct, frozen=True, eq=False):
     """Of the key among the columns."""
 
 
-def by_key(statement: Select[*tuple[Any, ...]], key: InstrumentedAttribute[Any]) -> Lookup:
-    """Look rows up by a column that the statement selects. Raises: ValueError."""
-    place = statement.selected_columns.keys().index(key.key)
+def by_key(statement: Select[*tuple[Any, ...]], key: Sortable) -> Lookup:
+    """Look rows up by a column that the statement selects, each of its values that of one row at most.
+
+    A key has to be what the column can hold: one that cannot be sent would fail for all that travel with it.
+    Raises: ValueError, if the column is not selected.
+    """
+    place = [str(column) for column in statement.selected_columns].index(str(getattr(key, "expression", key)))
     one = statement.where(key == bindparam("key", type_=key.type))
     many = statement.where(key == any_(bindparam("keys", type_=ARRAY(key.type))))
     return Lookup(render(one), render(many), place)
@@ -63,8 +67,12 @@ class Reader:
     def __init__(self, engine: AsyncEngine, *, limit: float, statement_timeout: float | None = None) -> None:
         """`limit` is in seconds, for the whole read. With `statement_timeout` (seconds) each read is a short
         transaction of its own that sets it, as a pooler in transaction mode needs."""
+        self.asked = 0
+        """Reads that were to travel together, if there were others."""
+        self.statements = 0
+        """Those that were run, for whatever read."""
         self._engine = engine
-        self._lookups: dict[Lookup, Lookups] = {}
+        self._lookups: dict[Hashable, Lookups] = {}
         self._limit = limit
         self._begin = (
             None
@@ -74,10 +82,20 @@ class Reader:
 
     async def find(self, lookup: Lookup, key: Any) -> Any | None:
         """The record of a key, if there is one. Raises: SharedFailure."""
-        lookups = self._lookups.get(lookup)
+        return await self.together(lookup, key, partial(self._look_up, lookup))
+
+    async def together(self, kind: Hashable, key: Hashable, fetch: Fetch, *, most: int = MOST_KEYS) -> Any | None:
+        """What `fetch` finds for a key, among those of the same kind that arrive together. Raises: SharedFailure."""
+        self.asked += 1
+        lookups = self._lookups.get(kind)
         if lookups is None:
-            lookups = self._lookups[lookup] = Lookups(partial(self._look_up, lookup))
-        return await lookups.find(key)
+            lookups = self._lookups[kind] = Lookups(fetch, most)
+        try:
+            return await lookups.find(key)
+        finally:
+            # There are as many kinds as clients think of.
+            if lookups.is_idle and self._lookups.get(kind) is lookups:
+                del self._lookups[kind]
 
     async def _look_up(self, lookup: Lookup, keys: list[Any]) -> dict[Any, Any]:
         alone = len(keys) == 1
@@ -87,6 +105,7 @@ class Reader:
     async def records(self, read: Rendered, values: Mapping[str, Any]) -> list[Any]:
         """The rows as the driver gives them. Repeats once after a lost connection: a read is idempotent."""
         arguments = [values.get(name, default) for name, default in read.parameters]
+        self.statements += 1
         if self._engine.echo:
             self._engine.sync_engine.logger.info(read.sql)
         deadline = asyncio.get_running_loop().time() + self._limit

@@ -8,11 +8,13 @@ from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    FromClause,
     Select,
     Subquery,
     and_,
     bindparam,
     case,
+    column,
     false,
     func,
     or_,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.database.model import Model
 from app.repository.columns import Sortable, may_be_null
@@ -90,25 +93,47 @@ def deep_page(shape: Shape) -> Select[Any]:
 
 def cursor_page(shape: Shape, *, after: frozenset[str] | None) -> Select[Any]:
     """(*fields, *sort keys) of the first rows, or of those after `after_<key>`; the keys in `after` are null there."""
+    values = [bindparam(f"after_{name}", type_=expression.type) for name, expression, _ in shape.keys]
+    return _rows_after(shape, after, values)
+
+
+def cursor_pages(shape: Shape, *, after: frozenset[str]) -> Select[Any]:
+    """The same for many cursors, whose keys are arrays; each row ends with the place of its cursor, counted from 1."""
+    parts = [(f"after_{name}", expression.type) for name, expression, _ in shape.keys]
+    arrays = func.unnest(*(bindparam(name, type_=ARRAY(kind)) for name, kind in parts))
+    columns = [column(name, kind) for name, kind in parts]
+    cursors = arrays.table_valued(*columns, with_ordinality="place", name="cursors").render_derived()
+    rows = _rows_after(shape, after, [cursors.c[name] for name, _ in parts]).lateral("p")
+    return (
+        select(*rows.c, cursors.c.place)
+        .select_from(cursors.join(rows, true()))
+        .order_by(cursors.c.place, *_order_of(shape, rows))
+    )
+
+
+def _rows_after(shape: Shape, after: frozenset[str] | None, values: list[Any]) -> Select[Any]:
     statement = select(*shape.columns(), *shape.sort_columns()).where(*shape.conditions)
     if after is not None:
-        statement = statement.where(_beyond(shape, after))
+        statement = statement.where(_beyond(shape, after, values))
     return statement.order_by(*shape.order()).limit(_SIZE)
+
+
+def _order_of(shape: Shape, rows: FromClause) -> list[ColumnElement[Any]]:
+    return [_directed(rows.c[f"key_{name}"], down) for name, _, down in shape.keys]
 
 
 def _beside_total(shape: Shape, total: Any, rows: Subquery) -> Select[Any]:
     shown = [rows.c[name] for name in shape.fields]
-    order = [_directed(rows.c[f"key_{name}"], down) for name, _, down in shape.keys]
-    return select(total.c.total, *shown).select_from(total.outerjoin(rows, true())).order_by(*order)
+    ordered = _order_of(shape, rows)
+    return select(total.c.total, *shown).select_from(total.outerjoin(rows, true())).order_by(*ordered)
 
 
-def _beyond(shape: Shape, nulls: frozenset[str]) -> ColumnElement[bool]:
-    """The rows after the cursor's: one row comparison where all keys run the same way, else key by key.
+def _beyond(shape: Shape, nulls: frozenset[str], values: list[Any]) -> ColumnElement[bool]:
+    """The rows after a cursor's: one row comparison where all keys run the same way, else key by key.
 
     Nulls are where PostgreSQL puts them: last, and first where a key descends.
     """
     expressions = [expression for _, expression, _ in shape.keys]
-    values = [bindparam(f"after_{name}", type_=expression.type) for name, expression, _ in shape.keys]
     if len({down for *_, down in shape.keys}) == 1 and not any(map(may_be_null, expressions)):
         left, right = tuple_(*expressions), tuple_(*values)
         return left < right if shape.keys[0][2] else left > right

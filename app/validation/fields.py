@@ -9,6 +9,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from app.validation.addresses import is_plain_email, normal_email
+from app.validation.texts import SEARCHED
+from app.validation.weak_passwords import check_common
 
 READABLE = {"readable": True}
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra=READABLE)]
@@ -23,7 +25,13 @@ Email = Annotated[
 ]
 Password = Annotated[
     str,
-    Meta(min_length=8, max_length=128, examples=["correct horse"], extra_json_schema={"format": "password"}),
+    Meta(
+        min_length=8,
+        max_length=128,
+        examples=["correct horse"],
+        extra={"check": check_common},
+        extra_json_schema={"format": "password", "pattern": r"^[^\u0000]*$"},
+    ),
 ]
 
 
@@ -51,7 +59,7 @@ Search = Annotated[
     Meta(
         max_length=255,
         extra={**READABLE, "check": _long_enough},
-        extra_json_schema={"minLength": 2},
+        extra_json_schema={"minLength": 2, "pattern": SEARCHED},
         description="A part of the name or of the address: 3 characters, or 2 where none is ASCII",
     ),
 ]

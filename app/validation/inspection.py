@@ -17,6 +17,7 @@ class Field(msgspec.Struct, frozen=True):
     is_integer: bool
     """Or a list of integers."""
     is_list: bool
+    is_moment: bool
     readable: bool
     """Whether people read it."""
     check: Callable[[Any], None] | None
@@ -49,6 +50,7 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         kind=field.type,
         required=field.required,
         is_integer=any(isinstance(part, msgspec.inspect.IntType) for part in parts),
+        is_moment=any(isinstance(part, msgspec.inspect.DateTimeType) for part in parts),
         is_list=any(isinstance(part, msgspec.inspect.CollectionType) for part in parts),
         readable=bool(extra.get("readable")),
         check=extra.get("check"),

@@ -13,6 +13,11 @@ _BLANKS = (
 _LONGEST = 1_000
 """Characters, more than any column takes. Ordering the accents of a longer text could take minutes."""
 
+_NOT_TAKEN = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
+VISIBLE = rf"^\s*[^{_NOT_TAKEN}]*[^\s{_NOT_TAKEN}\u00ad\u200b-\u200f\u2060-\u206f\ufeff][^{_NOT_TAKEN}]*\s*$"
+SEARCHED = rf"^\s*([^\s{_NOT_TAKEN}][^{_NOT_TAKEN}]+[^\s{_NOT_TAKEN}]|[^\s\u0000-\u009f{_NOT_TAKEN}]{{2}})\s*$"
+"""What `readable` takes, but for rare characters that nobody sees, as patterns of JSON schema (ECMA-262)."""
+
 is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]*+)").fullmatch
 """Whether a text is an integer, written in the one way that there is."""
 MOST_DIGITS = 1_000

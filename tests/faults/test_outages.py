@@ -124,7 +124,7 @@ async def test_a_black_hole_under_load_is_over_within_a_second(postgres: Private
 async def test_connections_that_died_in_silence_are_replaced(postgres: PrivatePostgres, proxy: Proxy) -> None:
     async with service_in_process(proxy.text, **{**SMALL, "db_pool_size": 6}) as client:
         await asyncio.gather(*(client.post("/users", json=ada(n)) for n in range(6)))
-        await asyncio.gather(*(client.get("/users") for _ in range(6)))
+        await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 7)))
         await asyncio.sleep(1.1)
         # Whatever is on its way now is lost, and the connections with it, as when a firewall forgets them.
         proxy.swallow()
@@ -144,7 +144,7 @@ async def test_reset_connections_go_unnoticed(postgres: PrivatePostgres, proxy: 
 
         answers = []
         for _ in range(3):
-            await asyncio.gather(*(client.get("/users") for _ in range(3)))
+            await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 4)))
             proxy.cut()
             answers += [answer for answer, _ in await timed_all([client.get("/users/1") for _ in range(6)])]
             proxy.cut()
@@ -230,14 +230,14 @@ async def test_an_outage_at_the_start_ends_for_all_with_the_default_time_outs(pr
 async def test_one_slow_answer_does_not_cost_the_other_connections(postgres: PrivatePostgres, proxy: Proxy) -> None:
     alive = "SELECT pid FROM pg_stat_activity WHERE application_name = 'litestar-users' ORDER BY pid"
     async with service_in_process(proxy.text) as client:
-        await asyncio.gather(*(client.get("/users") for _ in range(10)))
+        await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 11)))
         before = {row["pid"] for row in await postgres.fetch(alive)}
         await asyncio.sleep(1.1)
 
         proxy.slow(0.3)  # Each way, so that a question takes longer than it may.
         slow = await client.get("/users")
         proxy.slow(0)
-        after = await asyncio.gather(*(client.get("/users") for _ in range(20)))
+        after = await asyncio.gather(*(client.get(f"/users?page={n}") for n in range(1, 21)))
         kept = {row["pid"] for row in await postgres.fetch(alive)}
 
     assert {answer.status_code for answer in [slow, *after]} == {200}

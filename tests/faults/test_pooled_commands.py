@@ -26,20 +26,32 @@ _EACH = {"users": _USERS, "developers": _DEVELOPERS}
 async def test_each_command_works_twice(postgres: PrivatePostgres, tmp_path: Path) -> None:
     for name, text in _EACH.items():
         (tmp_path / f"{name}.csv").write_text(text)
+    ids = str(tmp_path / "ids.csv")
     commands = [
         *(
             command
             for name in _EACH
             for command in (
                 (name, "import", "--on-conflict=update", str(tmp_path / f"{name}.csv")),
-                (name, "export", str(tmp_path / "out.csv"), *(["--with-hashes"] if name == "users" else [])),
+                (name, "export", str(tmp_path / "out.csv"), "--force", *(["--with-hashes"] if name == "users" else [])),
                 (name, "export", "--format=jsonl", "-"),
+                (
+                    name,
+                    "import",
+                    "--on-conflict=update",
+                    "--keep-ids",
+                    "--ids",
+                    ids,
+                    "--force",
+                    str(tmp_path / "out.csv"),
+                ),
             )
         ),
         ("users", "list"),
         ("users", "list", "--q=ada", "--sort=-id"),
         ("users", "set-password", "ada@example.com", "--password-stdin"),
         ("users", "set-password", "1", "--password-stdin"),
+        ("users", "check-password", "ada@example.com", "--password-stdin"),
     ]
     async with pgbouncer(postgres.port, servers=1) as port:
         shell = Shell(parse_database_url(_pooled(port)))

@@ -180,6 +180,15 @@ async def test_who_asks_before_a_body_is_sent_is_answered_at_once(
         assert (await exchange(running, asked))[0] == status
 
 
+@pytest.mark.parametrize("path", ["/users", "/developers/bulk"])
+@pytest.mark.parametrize("header", ["Content-Type: text/plain", "Content-Encoding: gzip"])
+async def test_a_body_that_cannot_be_read_is_not_asked_for(running: Service, path: str, header: str) -> None:
+    asked = head(f"POST {path} HTTP/1.1", header, "Content-Length: 10", "Expect: 100-continue")
+
+    async with asyncio.timeout(3):
+        assert (await exchange(running, asked))[0] == 415
+
+
 async def test_a_body_that_is_wanted_is_asked_for(running: Service) -> None:
     content = json.dumps({**ADA, "email": "expected@example.com"}).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)

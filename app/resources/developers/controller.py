@@ -32,7 +32,7 @@ class DeveloperController(Controller):
     path = "/developers"
     tags = ["Developers"]
 
-    @post(who="administrator", responses=problems(400, 409, 413, 415, 422, 503))
+    @post(who="administrator", responses=problems(409, 413, 415, 422, 503))
     async def create(self, data: JSONBody[DeveloperCreate], transaction: Transaction) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
         return created(await DeveloperRepository(session=transaction).create(data), self.path)
@@ -40,7 +40,7 @@ class DeveloperController(Controller):
     @post(
         "/bulk",
         who="administrator",
-        responses=problems(400, 409, 413, 415, 422, 503),
+        responses=problems(409, 413, 415, 422, 503),
         request_max_body_size=BULK_BODY_LIMIT,
         before_request=check_array,
     )
@@ -70,7 +70,7 @@ class DeveloperController(Controller):
     @patch(
         "/{developer_id:str}",
         who="administrator",
-        responses=problems(400, 404, 409, 412, 413, 415, 422, 503),
+        responses=problems(404, 409, 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
     async def update(
