@@ -18,7 +18,7 @@ from app.bulk.formats import encoder
 from app.bulk.mapping import FieldMap
 from app.bulk.records import Reading, Records
 from app.bulk.source import RecordsError
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from app.resources.users.records import USERS
 from tests.commands import Shell

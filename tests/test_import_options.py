@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from tests.commands import Shell
 from tests.people import add_people

@@ -14,7 +14,7 @@ from litestar import Litestar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.tokens import make_token
+from app.credentials.tokens import make_token
 from tests.callers import PASSWORD, add_session, add_user, bearer
 from tests.problems import problem, problem_of
 

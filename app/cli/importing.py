@@ -23,7 +23,7 @@ from app.cli.files import FAILED, new_file, opened
 from app.cli.import_options import import_options
 from app.cli.output import print_json
 from app.cli.progress import Rejects, progress
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 
 SOME_REJECTED, INTERRUPTED = 1, 130
 """Exit statuses of an import."""

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.bulk.dataset import Dataset, Target
-from app.hash_forms import check_hash, normal_hash
-from app.passwords import Passwords
+from app.credentials.hash_forms import check_hash, normal_hash
+from app.credentials.passwords import Passwords
 from app.validation.fields import Email, Name, Password
 
 _begins_as_a_hash = re.compile(
