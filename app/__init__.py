@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     from inspect import currentframe
 
     from app.database.signals import install_exit_handlers
-    from app.environment import forget_dotenv
+    from app.settings.environment import forget_dotenv
 
     install_exit_handlers()
     forget_dotenv()
@@ -47,7 +47,7 @@ def _build(settings: Settings | None = None) -> Litestar:
 
 @cache
 def _application() -> ModuleType:
-    from app.collections import without_collections
+    from app.cli.lazy import without_collections
     from app.database.signals import quiet_interrupts
 
     with quiet_interrupts(), without_collections():

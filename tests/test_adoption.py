@@ -8,7 +8,7 @@ import pytest
 from alembic.util import CommandError
 
 from app.database.postgres import _programs
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.adoptions import adopt, adopt_and_upgrade, check, missing, psql
 from tests.contrib import programs
 from tests.databases import empty_database, migrate

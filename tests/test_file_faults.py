@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+from base64 import b64encode
 from typing import Any
 
 import httpx
@@ -12,11 +13,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.bulk.batches import batches
 from app.bulk.formats import encoder
 from app.bulk.mapping import FieldMap
 from app.bulk.records import Reading, Records
 from app.bulk.source import RecordsError
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from app.resources.users.records import USERS
 from tests.commands import Shell
@@ -31,6 +33,13 @@ def read(given: str | bytes, style: Any = None, **said: Any) -> list[Any]:
     source = io.BytesIO(given.encode() if isinstance(given, str) else given)
     fields = FieldMap(USERS.target(Passwords()).terms())
     return [(line, found) for line, _, found in Records(source, fields, Reading(style, **said))]
+
+
+def check(given: str | bytes, style: Any) -> None:
+    """Read and check it all."""
+    source, target = io.BytesIO(given.encode() if isinstance(given, str) else given), USERS.target(Passwords())
+    for _ in batches(Records(source, FieldMap(target.terms()), Reading(style)), target, may_lack_secrets=True):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,12 @@ async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.
         ("csv", f"{HEADER}N;n@example.com;x\n", "line 2: separated by ;, not by commas"),
         ("csv", "name\temail\thashed_password\nN,n@example.com,x\n", "line 2: separated by commas, not by tabs"),
         ("csv", (HEADER + ANN).encode("utf-16-le"), "UTF-16 without a mark; say --encoding utf-16-le"),
+        ("csv", (HEADER + ANN).encode("utf-16-be"), "UTF-16 without a mark; say --encoding utf-16-be"),
+        # A title may stand above the header, but the text of a field is none.
+        ("csv", f'Who,Mail,Bio\nAnn,a@x,"hi\n{HEADER}{MALLORY}"\n', "the header must come first"),
+        ("csv", f'"Biography\n{HEADER}{MALLORY}"\n', "the header must come first"),
+        ("csv", f"Who,Mail\nAnn,a@example.com\n{HEADER}{MALLORY}", "line 1 names several columns"),
+        ("csv", f"name,email,hashed_password,x\n{ANN}{ANN}", "no record can be read: line 2 has 3 fields"),
         ("csv", "", "the file is empty"),
         ("csv", "\n\n", "the file is empty"),
         ("csv", "Ann,ann@example.com,x\n", "the file has no header"),
@@ -96,13 +111,21 @@ async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.
         ("jsonl", '{\n"name": "N"\n}\n7\n', "line 4: an object is expected here"),
         ("jsonl", '{"name": "N"},\n{"name": \n', "line 3: not valid JSON"),
         ("jsonl", '{"users": [{"name": "N"}], "more": [{}]}', "--records users .there are users, more"),
+        # What follows may be a part of what began before.
+        (
+            "jsonl",
+            f'{{"name": "N"}}\n{{\n"x":\n{json.dumps({"name": "Mallory"})}\n}}\n',
+            "line 2: an object that does not",
+        ),
+        ("jsonl", '{"name": "N"}\n{"name": "a\n{"name": "Mallory"}\n"}\n', "line 2: an object that does not end"),
+        ("jsonl", '{"name": "N"}\n{"name": "Bo', "line 2: an object that does not end"),
         ("jsonl", '{"name": "N"}\n{"name": "M\xfcller"}\n'.encode("latin-1"), "line 2: not UTF-8"),
         ("jsonl", '{"name": "N"}\n{"name": "' + "x" * 2_000_000 + '"}\n', "line 2: longer than 1 MiB"),
     ],
 )
 def test_a_fault_of_the_file_is_told_once(style: str, given: str | bytes, told: str) -> None:
     with pytest.raises(RecordsError, match=told):
-        read(given, style)
+        check(given, style)
 
 
 @pytest.mark.parametrize("on_conflict", ["fail", "skip"])
@@ -155,8 +178,38 @@ def test_what_is_written_can_be_read(style: Any) -> None:
     assert [(row["name"], row["password"]) for _, row in found] == [(name, name) for name in odd]
 
 
+@pytest.mark.parametrize("records", ["", "people.users"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_of_any_size_is_read_in_pieces(records: str, indent: int | None) -> None:
+    people = [{"name": f"N{n}", "email": f"n{n}@example.com", "password": "p" * 100} for n in range(9_000)]
+    given: Any = {"first": ["x" * 100_000] * 12, "people": {"users": people, "more": []}} if records else people
+
+    found = read(json.dumps(given, indent=indent), records=records)
+
+    assert [person for _, person in found] == people
+    assert (found[-1][0] > 9_000) == (indent is not None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "utf-8-sig"])
+@pytest.mark.parametrize("style", ["csv", "jsonl"])
+def test_a_file_in_another_encoding_is_read_alike(encoding: str, style: str) -> None:
+    given = {
+        "csv": f"name,email,hashed_password\nM\xfcller,n@example.com,{BCRYPT}\n",
+        "jsonl": json.dumps(
+            {"name": "M\xfcller", "email": "n@example.com", "hashed_password": BCRYPT}, ensure_ascii=False
+        ),
+    }[style]
+    said = {} if encoding in ("utf-16", "utf-32", "utf-8-sig") else {"encoding": encoding}
+
+    assert read(given.encode(encoding), **said) == read(given)
+
+
 HASHES = [
     BCRYPT,
+    "$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
+    "$sm3$rounds=1000$abcdefgh$0123456789abcdef0123456789abcdef",
+    "0x0100ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789",
+    "{BCRYPT}$2y$04$NBKj7tYBp1IGY/o/xmh3n",
     "$2a$04$short",
     "$2x$04$mXJ1zxdYjDskLSixbCe7q",
     "$argon2id$v=19$m=8192,t=1,p=1$mYJmnc29",
@@ -202,6 +255,20 @@ async def test_a_hash_is_no_password(shell: Shell, engine: AsyncEngine) -> None:
     assert list(stored) == [f"N{n}" for n in range(len(fine))]
     assert done.stderr.count("password: looks like a hash; name the column hashed_password\n") == 20
     assert f"{len(HASHES)} rejected" in done.stdout
+
+
+@pytest.mark.parametrize("length", [16, 20, 32, 64])
+async def test_base64_of_one_length_in_every_row_is_a_column_of_hashes(
+    shell: Shell, client: httpx.AsyncClient, length: int
+) -> None:
+    given = "name,email,password\n" + "".join(
+        f"N{n},n{n}@example.com,{b64encode(bytes([n + 7]) * length).decode()}\n" for n in range(3)
+    )
+
+    done = await shell.run(*CSV, stdin=given)
+
+    assert (done.exit_code, await emails(client)) == (2, [])
+    assert "every password looks like a hash" in done.stderr
 
 
 @pytest.mark.parametrize("length", [32, 40, 64, 128])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.foreign_hashes import kind, verify
-from app.hash_forms import check_hash, normal_hash
+from app.credentials.foreign_hashes import kind, verify
+from app.credentials.hash_forms import check_hash, normal_hash
 
 HASHES: dict[str, str] = json.loads((Path(__file__).parent / "files" / "hashes.json").read_text())
 KINDS = {

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from tests.commands import Shell
 from tests.people import add_people
@@ -98,6 +98,54 @@ async def test_ids_are_kept_and_the_next_comes_after_them(
     assert (again.exit_code, again.stderr) == (2, "Error: Nothing was imported: the id in line 2 is taken\n")
     assert [row[0] for row in await stored(engine)] == [7, 41, 42]
     assert created.json()["id"] == 42
+
+
+async def test_no_file_of_ours_takes_the_place_of_another(shell: Shell, tmp_path: Path) -> None:
+    """The last good one stays where an import fails before it has anything to write."""
+    source, kept, new = tmp_path / "users.csv", tmp_path / "kept.csv", tmp_path / "new.csv"
+    source.write_text("name,email\nAnn,ann@example.com\n")
+    kept.write_text("kept\n")
+    asked = [
+        ["--ids", str(source), "--force"],
+        ["--ids", str(kept)],
+        ["--ids", str(kept), "--force"],
+        ["--rejects", str(kept), "--force"],
+        ["--rejects", str(new), "--ids", str(new), "--force"],
+        ["--rejects", str(new)],
+    ]
+
+    done = [await shell.run("users", "import", str(source), *options) for options in asked]
+
+    assert [result.exit_code for result in done] == [2] * 6
+    assert (source.read_text().count("Ann"), kept.read_text(), new.exists()) == (1, "kept\n", False)
+    assert "is what is to be imported" in done[0].stderr
+    assert "is for --rejects already" in done[4].stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        (["--encoding", "cp1252"], f"name;email;hashed_password\nM\xfcller;nobody;{BCRYPT}\n".encode("cp1252")),
+        (["--encoding", "utf-16-le"], f"name,email,hashed_password\nM\xfcller,nobody,{BCRYPT}\n".encode("utf-16-le")),
+        (["--for-spreadsheet"], f"name,email,hashed_password\n''=M\xfcller,nobody,{BCRYPT}\n".encode()),
+        (
+            ["--records", "users"],
+            json.dumps({"users": [{"name": "M\xfcller", "email": "nobody", "hashed_password": BCRYPT}]}).encode(),
+        ),
+    ],
+)
+async def test_what_was_rejected_is_read_again_with_the_same_options(
+    shell: Shell, engine: AsyncEngine, tmp_path: Path, options: list[str], given: bytes
+) -> None:
+    bad = tmp_path / "bad.csv"
+
+    first = await shell.run("users", "import", "-", *options, "--rejects", str(bad), stdin=given)
+    mended = bad.read_bytes().replace(b"nobody", b"m@example.com")
+    again = await shell.run("users", "import", "-", *options, stdin=mended)
+
+    assert (first.exit_code, again.exit_code) == (1, 0)
+    name = "'=M\xfcller" if "--for-spreadsheet" in options else "M\xfcller"
+    assert [row[1:3] for row in await stored(engine)] == [(name, "m@example.com")]
 
 
 @pytest.mark.parametrize("bad", ["", "x", "0", "-1", "1.5", "9223372036854775808"])
@@ -214,6 +262,7 @@ async def test_times_are_read_as_systems_write_them(shell: Shell, engine: AsyncE
         ("active", "TRUE,no"),
         ("suspended?", ",true"),
         ("Blocked", "0,1"),
+        ("account enabled", "Yes,disabled"),
         ("deleted_at", ",2024-01-02"),
     ],
 )

@@ -74,6 +74,13 @@ async def test_a_null_that_would_be_a_person_is_told_or_left_out(
     ]
 
 
+@pytest.mark.parametrize("null", ["null", "None", "(null)", "N/A"])
+async def test_other_spellings_of_nothing_are_told_by_name(shell: Shell, null: str) -> None:
+    done = await shell.run(*CSV, "--dry-run", stdin=f"{HEADER}{null},a@example.com,{BCRYPT}\n")
+
+    assert f"note: {null} came in as a text, in records (1)" in done.stdout
+
+
 @pytest.mark.parametrize(("style", "given"), [("csv", HEADER), ("jsonl", ""), ("jsonl", "\n\n")])
 async def test_a_file_without_records_is_told(shell: Shell, style: str, given: str) -> None:
     done = await shell.run("users", "import", "-", "--format", style, stdin=given)

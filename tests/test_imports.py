@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from tests.commands import Shell
 from tests.people import add_people
@@ -85,7 +85,7 @@ async def test_what_was_exported_can_be_imported(
 async def test_a_spreadsheet_gets_no_formulas_and_they_come_back(
     shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, tmp_path: Path
 ) -> None:
-    names = ["=1+1", "+1", "-1", "@x", "'=1", "'x", "Åsa, A", "=HYPERLINK()"]
+    names = ["=1+1", "+1", "-1", "@x", "'=1", "'x", "\N{FULLWIDTH EQUALS SIGN}1", "Åsa, A", "=HYPERLINK()"]
     await add_people(engine, *((name, f"+n{n}@example.com") for n, name in enumerate(names)))
     await run(engine, f"UPDATE users SET hashed_password = '{BCRYPT}'")
     file = tmp_path / "users.csv"

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
-from app.database_url import DatabaseUrl
+from app.credentials.tokens import make_token
 from app.http.rules import RULES, apply_rules
 from app.settings import Settings
-from app.tokens import make_token
+from app.settings.database_url import DatabaseUrl
 from tests.callers import add_session, add_user, bearer
 from tests.clients import client_of
 from tests.problems import problem, problem_of
@@ -187,7 +187,7 @@ def test_a_route_without_a_rule_stops_the_start() -> None:
 
     for handler in (forgotten, mistyped, pathless):
         with pytest.raises(TypeError, match=f"{handler.fn.__name__}.* says who="):
-            apply_rules(Litestar([handler], openapi_config=None).routes, enforced=False)
+            apply_rules(Litestar([handler], openapi_config=None).routes, None)
 
 
 async def test_the_document_says_who_needs_a_token(

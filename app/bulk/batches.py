@@ -53,6 +53,9 @@ def batches(
 def _suspicion(pending: Sequence[Record], records: Records, target: Target, may_lack_secrets: bool) -> str | None:
     """What is wrong with all of a file, by its first records."""
     found = [fields for _, _, fields in pending if isinstance(fields, dict)]
+    broken = [(line, raw.reason) for line, raw, _ in pending if isinstance(raw, Unparsable)]
+    if len(broken) == len(pending) > 1:
+        return f"no record can be read: line {broken[0][0]} {broken[0][1]}"
     unused = ", ".join(records.unused())
     lacking = [name for name in target.terms().required if not any(name in fields for fields in found)]
     if found and lacking and unused:

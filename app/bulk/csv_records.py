@@ -80,14 +80,17 @@ class _Reading:
 def _header(reading: _Reading, suits: Callable[[Sequence[str]], str]) -> Header:
     """The first line that names what is needed. Raises: RecordsError."""
     seen: list[tuple[int, str, list[str]]] = []
+    above: list[str] = []
     for line in islice(reading, _ABOVE):
         for separator in _SEPARATORS:
             names = _split(line, separator)
             if not (lacks := suits(names)):
+                _refuse_above(above, separator)
                 is_spaced = line.count(separator) == line.count(separator + " ") > 0
                 return Header(names, separator, is_spaced, reading.number)
             # Of what is no header, that is told which names the most.
             seen.append((len(list(filter(None, names))), lacks, names))
+        above.append(line)
     if not any(names for _, _, names in seen):
         raise RecordsError(f"the file is empty: the first line must name the columns; {suits([])}")
     _, lacks, names = max(seen, key=lambda found: found[0])
@@ -97,6 +100,16 @@ def _header(reading: _Reading, suits: Callable[[Sequence[str]], str]) -> Header:
     raise RecordsError(
         f"the first line must name the columns; {lacks}; found: {found}; --map FIELD=COLUMN says where a field stands"
     )
+
+
+def _refuse_above(lines: Sequence[str], separator: str) -> None:
+    """Pass over titles only: what looks like a header may be the text of a field. Raises: RecordsError."""
+    for number, line in enumerate(lines, 1):
+        if line.count('"') % 2 or len(list(filter(None, _split(line, separator)))) > 1:
+            raise RecordsError(
+                f"line {number} names several columns, but not those that are needed, which line {len(lines) + 1} does:"
+                " the header must come first"
+            )
 
 
 def _split(line: str, separator: str) -> list[str]:

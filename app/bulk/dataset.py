@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from app.bulk.mapping import Reader, Terms
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.validation.validator import in_utc
 
 _has_zone = re.compile(r"(.{10,})\s+(?:UTC|GMT|Z|([+-]\d\d:?\d\d))").fullmatch

@@ -16,7 +16,7 @@ Format = Literal["csv", "jsonl"]
 REJECTED = ("line", "reason")
 """What stands before the cells of a rejected record; left out when they are read again."""
 # With its guard, so that what was written with one keeps it.
-_is_formula = re.compile(r"'*[=+\-@\t\r\n]").match
+_is_formula = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]").match  # noqa: RUF001  # wide ones count, too
 
 Encode = Callable[[Iterable[Sequence[Any]]], bytes]
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from app.bulk.batches import Batch, lacks_secret, prefetched
 from app.bulk.dataset import Target
+from app.bulk.notes import Notes
 from app.bulk.outcome import ImportConflict, Outcome
 from app.bulk.staging import OnConflict, Staging
 
@@ -37,22 +38,9 @@ class Import:
         self._target = target
         self._terms = terms
         self.outcome = Outcome()
-        self._with_ids = self._with_nulls = self._bad_nulls = self._inactive = 0
+        keeps_ids = terms.keeps_ids or terms.ids is not None
+        self.notes = Notes(flag=target.flag, keeps_ids=keeps_ids, nulls=terms.nulls)
         self._has_ids_written = False
-
-    def notes(self) -> list[str]:
-        """What whoever began this has to know besides."""
-        keeps = self._terms.keeps_ids or self._terms.ids
-        told = {
-            "the file holds no records": not self.outcome.read,
-            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": not keeps and self._with_ids,
-            f"NULL or \\N came in as a text, in records ({self._with_nulls:,}); --null says which text stands for"
-            " nothing": self._with_nulls,
-            f"NULL or \\N stands in records that were rejected ({self._bad_nulls:,}); --null says which text stands for"
-            " nothing": not self._with_nulls and self._bad_nulls,
-            f"accounts that are not active, here as in the file: {self._inactive:,}": self._inactive,
-        }
-        return [note for note, is_so in told.items() if is_so]
 
     async def run(
         self, source: Iterator[Batch], on_batch: Callable[[Batch], None], on_storing: Callable[[], None]
@@ -101,7 +89,8 @@ class Import:
 
     async def _refuse_conflicts(self) -> None:
         """Raises: ImportConflict."""
-        for what, found in (("address", await self._staging.conflicts()), ("id", await self._staging.taken_ids())):
+        for what in ("address", "id") if self._terms.keeps_ids else ("address",):
+            found = await self._staging.conflicts(by_id=what == "id")
             if found[0]:
                 raise ImportConflict(found[1], found[2], found[0], what=what)
 
@@ -125,12 +114,7 @@ class Import:
         self.outcome.skipped += len(batch.rows) - len(rows)
         columns = attrgetter(*self._staging.columns)
         staged = [(line, None if row.id is None else str(row.id), *columns(row)) for line, row in rows]
-        self._with_ids += sum(row.id is not None for _, row in rows)
-        self._with_nulls += sum("NULL" in cells or "\\N" in cells for cells in staged)
-        nulls = {"NULL", "\\N"} - set(self._terms.nulls)
-        self._bad_nulls += sum(not nulls.isdisjoint(bad.given) for bad in batch.rejects if isinstance(bad.given, list))
-        if self._target.flag:
-            self._inactive += sum(getattr(row, self._target.flag) is False for _, row in rows)
+        self.notes.add(rows, staged, batch.rejects)
         await self._staging.add(staged)
         return len(rows)
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
 
+from app.bulk.formats import REJECTED
+from app.bulk.json_values import Values, scan
 from app.bulk.source import LONGEST_LINE, RecordsError, Unparsable, checked, read_lines
 from app.problems import Malformed
 from app.validation.decoding import decode_json
 
-_PIECE = 64 * 1024
-"""Characters that are read at a time."""
-_LONGEST_ESCAPE = 12
-_blanks = re.compile(r"[ \t\r\n]*+").match
-_blanks_and_commas = re.compile(r"[ \t\r\n,]*+").match
 Suits = Callable[[dict[str, Any]], bool]
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-_scan = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
 
 def read_json(text: io.TextIOWrapper, suits: Suits, records: str = "") -> Iterator[tuple[int, Any]]:
@@ -33,15 +22,16 @@ def read_json(text: io.TextIOWrapper, suits: Suits, records: str = "") -> Iterat
 
     A line that is no JSON is one bad record where each line is one; elsewhere it ends the file. Raises: RecordsError.
     """
-    lines = enumerate(read_lines(text), 1)
-    number, begun = next(((number, line) for number, line in lines if not line.isspace()), (0, ""))
+    number, begun = _first_line(text)
+    first = _decoded(begun) if len(begun) <= LONGEST_LINE else None
     if not begun:
         return
-    if not records and isinstance(_decoded(begun), dict):
-        numbered = chain([(number, begun)], lines)
-        yield from _unless_around(((number, _decoded(line)) for number, line in numbered if not line.isspace()), suits)
+    if isinstance(first, dict) and (not records or first.keys() >= set(REJECTED)):
+        numbered = chain([(number, begun)], enumerate(read_lines(text, number + 1), number + 1))
+        decoded = ((number, _decoded_whole(number, line)) for number, line in numbered if not line.isspace())
+        yield from _unless_around(decoded, suits)
         return
-    values = _Values(text, begun, number)
+    values = Values(text, begun, number)
     for name in records.split(".") if records else ():
         values.enter(name)
     if records or values.next() == "[":
@@ -50,11 +40,34 @@ def read_json(text: io.TextIOWrapper, suits: Suits, records: str = "") -> Iterat
         yield from _unless_around(values.following(), suits)
 
 
+def _first_line(text: io.TextIOWrapper) -> tuple[int, str]:
+    """The first that is not blank, or its beginning, as all of an array may stand on one line. Raises: RecordsError."""
+    read = checked(lambda: text.readline(LONGEST_LINE + 1), text.encoding)
+    number = 1
+    while (line := read()).isspace():
+        number += 1
+    return number, line
+
+
 def _decoded(line: str) -> Any:
     try:
         return decode_json(line.encode())
     except Malformed:
         return Unparsable("not valid JSON", [line.strip()])
+
+
+def _decoded_whole(number: int, line: str) -> Any:
+    """The same. Raises: RecordsError, where the next lines may be a part of what began on this one."""
+    given = _decoded(line)
+    if isinstance(given, Unparsable) and line.lstrip()[:1] in ("{", "["):
+        try:
+            scan(line.strip())
+        except json.JSONDecodeError as error:
+            if error.msg.startswith(("Unterminated", "Invalid control")) or error.pos >= len(line.strip()):
+                raise RecordsError(f"line {number}: an object that does not end on its line") from None
+        except (ValueError, RecursionError):
+            pass
+    return given
 
 
 def _unless_around(values: Iterator[tuple[int, Any]], suits: Suits) -> Iterator[tuple[int, Any]]:
@@ -71,87 +84,3 @@ def _refuse_around(number: int, given: dict[str, Any], suits: Suits) -> None:
     if names and not suits(given):
         more = f" (there are {', '.join(names)})" if len(names) > 1 else ""
         raise RecordsError(f"line {number}: one object around others; say where, as in --records {names[0]}{more}")
-
-
-class _Values:
-    """Values one after another, of which no more than one is held, and a piece of the next."""
-
-    def __init__(self, text: io.TextIOWrapper, begun: str, number: int) -> None:
-        self._text = text
-        self._buffer, self._place, self._number = begun, 0, number
-
-    def items(self) -> Iterator[tuple[int, Any]]:
-        """What an array holds; behind it anything may stand."""
-        self._expect("[")
-        yield from self.following("]")
-
-    def following(self, end: str = "") -> Iterator[tuple[int, Any]]:
-        """Objects, with commas in between or without, up to the character that ends them."""
-        while (character := self.next(_blanks_and_commas)) != end:
-            if character != "{":
-                raise self._wrong("an object is expected here, as every record is one")
-            number = self._number
-            yield number, self._value()
-
-    def enter(self, name: str) -> None:
-        """Go to the value of a name. Raises: RecordsError."""
-        self._expect("{")
-        names: list[str] = []
-        while self.next(_blanks_and_commas) == '"':
-            names.append(self._value())
-            self._expect(":")
-            if names[-1] == name:
-                return
-            self.next()
-            self._value()
-        raise RecordsError(f"nothing is called {name}, where records should be; found: {', '.join(names[:30])}")
-
-    def next(self, passed: Callable[[str, int], re.Match[str] | None] = _blanks) -> str:
-        """The next character that is to be looked at; none at the end."""
-        while True:
-            if found := passed(self._buffer, self._place):
-                self._go(found.end())
-            if self._place < len(self._buffer) or not self._more():
-                return self._buffer[self._place : self._place + 1]
-
-    def _expect(self, character: str) -> None:
-        if self.next() != character:
-            raise self._wrong(f"{character} is expected here")
-        self._go(self._place + 1)
-
-    def _go(self, place: int) -> None:
-        self._number += self._buffer.count("\n", self._place, place)
-        self._place = place
-
-    def _more(self) -> bool:
-        left = self._buffer[self._place :]
-        # As much again, so that a long value is not parsed over and over.
-        size = max(_PIECE, len(left))
-        try:
-            piece = checked(lambda: self._text.read(size), self._text.encoding)()
-        except RecordsError as error:
-            raise self._wrong(f"here or below: {error}") from None
-        self._buffer, self._place = left + piece, 0
-        return bool(piece)
-
-    def _value(self) -> Any:
-        while True:
-            try:
-                given, end = _scan(self._buffer, self._place)
-            except (ValueError, RecursionError) as error:
-                wrong = self._wrong("not valid JSON", getattr(error, "pos", 0))
-                if not self._is_cut(error) or not self._more():
-                    raise wrong from None
-                continue
-            self._go(end)
-            return given
-
-    def _is_cut(self, error: Exception) -> bool:
-        """Whether a value may be good, but for its end, which was not read yet."""
-        if not isinstance(error, json.JSONDecodeError) or len(self._buffer) - self._place > 16 * LONGEST_LINE:
-            return False
-        return error.msg.startswith("Unterminated") or error.pos > len(self._buffer) - _LONGEST_ESCAPE
-
-    def _wrong(self, told: str, place: int = 0) -> RecordsError:
-        line = self._number + self._buffer.count("\n", self._place, max(place, self._place))
-        return RecordsError(f"line {line}: {told}")

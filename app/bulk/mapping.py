@@ -16,6 +16,7 @@ from app.validation.decoding import decode_json
 _MOST_PLANS = 1_000
 """Of objects, each may have names of its own."""
 _NO = frozenset(("", "f", "false", "0", "no", "n", "off", "null", "none"))
+_OFF = frozenset(["inactive", "disabled", "suspended", "blocked", "banned", "deactivated", "deleted", "archived"])
 
 Reader = Callable[[Any, Counter[str]], Any]
 """Makes of a value what a field takes, and counts what is to be told. Raises: ValueError."""
@@ -74,7 +75,7 @@ class FieldMap:
         if plan.flags:
             said = [(value, is_so) for at, is_so in plan.flags if (value := _dig(cells[at[0]], at[1])) not in nulls]
             if said:
-                given[self._terms.flag] = all((_text(value).lower() not in _NO) == is_so for value, is_so in said)
+                given[self._terms.flag] = all(_is_active(_text(value).lower(), is_so) for value, is_so in said)
         for field, read in self._terms.readers.items():
             if field in given:
                 try:
@@ -114,6 +115,11 @@ class FieldMap:
             if joined := " ".join(filter(None, (_text(value) for value in values if value not in self._nulls))):
                 return joined
         return None
+
+
+def _is_active(said: str, is_so: bool) -> bool:
+    """Whether a flag's value says so; one in words does, too."""
+    return said not in _NO | _OFF if is_so else said in _NO
 
 
 def _text(value: Any) -> str:

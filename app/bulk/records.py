@@ -36,7 +36,7 @@ class Records:
     def __init__(self, source: BinaryIO, fields: FieldMap, reading: Reading) -> None:
         self._source = source
         self._fields = fields
-        self._reading = reading
+        self.reading = reading
         self.style: Style = reading.style or "csv"
         self.header: Header | None = None
 
@@ -77,7 +77,7 @@ class Records:
         return told
 
     def _read(self) -> Iterator[tuple[int, Any]]:
-        reading = self._reading
+        reading = self.reading
         with opened_text(self._source, reading.encoding) as (text, beginning):
             self.style = reading.style or ("jsonl" if beginning.lstrip()[:1] in ("{", "[") else "csv")
             if self.style == "jsonl":

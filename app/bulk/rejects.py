@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.bulk.batches import Reject
-from app.bulk.formats import write_csv
+from app.bulk.formats import guarded, write_csv
 from app.bulk.source import Unparsable
 
 
-def as_csv(rejects: Sequence[Reject]) -> bytes:
-    return write_csv(
-        [(reject.line, reject.reason, *getattr(reject.given, "cells", reject.given)) for reject in rejects]
-    )
+def as_csv(rejects: Sequence[Reject], *, is_guarded: bool = False) -> bytes:
+    cells = [getattr(reject.given, "cells", reject.given) for reject in rejects]
+    rows = [map(guarded, row) for row in cells] if is_guarded else cells
+    return write_csv([(reject.line, reject.reason, *row) for reject, row in zip(rejects, rows, strict=True)])
 
 
 def as_json_lines(rejects: Sequence[Reject]) -> bytes:

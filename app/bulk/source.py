@@ -18,7 +18,12 @@ LONGEST_LINE = 1024 * 1024
 """Characters. A longer one is none of ours, and is not held in memory."""
 _SNIFFED = 4096
 """Bytes that tell what a file is."""
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    # Before UTF-16's, with which they begin.
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+}
 _WORKBOOK = "save the sheet as CSV UTF-8"
 _UNPACK = "unpack it first"
 _TABLE = "write the table with COPY (SELECT ...) TO STDOUT WITH (FORMAT csv, HEADER)"
@@ -101,10 +106,10 @@ def told_plainly(encoding: str) -> Iterator[None]:
         raise RecordsError(f"not {encoding}; --encoding says what the file is written in") from None
 
 
-def read_lines(text: io.TextIOWrapper) -> Iterator[str]:
+def read_lines(text: io.TextIOWrapper, first: int = 1) -> Iterator[str]:
     """Raises: RecordsError, which names the line."""
     read = checked(lambda: text.readline(LONGEST_LINE + 1), text.encoding)
-    for number in count(1):
+    for number in count(first):
         try:
             line = read()
         except RecordsError as error:

@@ -91,17 +91,10 @@ class Staging:
             "staged", records=rows, columns=["line", "given_id", *self.columns], timeout=STAGING_TIMEOUT
         )
 
-    async def conflicts(self) -> tuple[int, int | None, int | None]:
+    async def conflicts(self, *, by_id: bool = False) -> tuple[int, int | None, int | None]:
         """How many staged rows have a `key` that is stored or staged before; the first one's line; and the line
         that it repeats, if it is not stored."""
-        count, line, first = await self._record(statements.CONFLICTS, self._names)
-        return count, line, first
-
-    async def taken_ids(self) -> tuple[int, int | None, int | None]:
-        """The same of ids, if they are kept."""
-        count, line, first = (
-            await self._record(statements.CONFLICTS, self._by_id) if self._keeps_ids else (0, None, None)
-        )
+        count, line, first = await self._record(statements.CONFLICTS, self._by_id if by_id else self._names)
         return count, line, first
 
     async def insert(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 from typing import BinaryIO
@@ -17,15 +17,24 @@ FAILED = 2
 
 
 @contextmanager
-def new_file(file: str | None, source: BinaryIO, *, force: bool) -> Iterator[BinaryIO | None]:
-    """A file that was not there, or may be overwritten, and never the one that is read. Raises: CommandFailure."""
-    if file and _is_same(file, source):
+def new_file(file: str | None, *others: BinaryIO | None, force: bool) -> Iterator[BinaryIO | None]:
+    """A file that was not there, or may be overwritten, and none of the others. Raises: CommandFailure."""
+    if file is None:
+        yield None
+        return
+    if any(other is not None and _is_same(file, other) for other in others):
         raise CommandFailure(f"{file}: is what is to be imported", status=FAILED)
-    if file and not force and not _reserved(file):
+    if not force and not _reserved(file):
         raise CommandFailure(f"{file}: is there already; --force overwrites it", status=FAILED)
-    # An import that fails has its rejects too.
-    with atomic_file(file, status=FAILED, keep_unfinished=True) if file else nullcontext() as out:
-        yield out
+    is_done = False
+    try:
+        # An import that fails has its rejects too.
+        with atomic_file(file, status=FAILED, keep_unfinished=True) as out:
+            yield out
+        is_done = True
+    finally:
+        if not (is_done or force) and Path(file).is_file() and not Path(file).stat().st_size:
+            Path(file).unlink()
 
 
 def _is_same(file: str, source: BinaryIO) -> bool:
@@ -76,14 +85,14 @@ def atomic_file(file: str, *, status: int = 1, keep_unfinished: bool = False) ->
 @contextmanager
 def _atomic_replacement(target: Path, keep_unfinished: bool) -> Iterator[BinaryIO]:
     handle, unfinished = mkstemp(prefix=".unfinished-", dir=target.parent)
-    is_whole = keep_unfinished
+    is_whole = False
     try:
         with os.fdopen(handle, "wb") as out:
             try:
                 yield out
                 is_whole = True
             finally:
-                if is_whole:
+                if is_whole or (keep_unfinished and out.tell()):
                     out.flush()
                     os.fsync(handle)
                     os.replace(unfinished, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
@@ -22,7 +23,7 @@ from app.cli.files import FAILED, new_file, opened
 from app.cli.import_options import import_options
 from app.cli.output import print_json
 from app.cli.progress import Rejects, progress
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 
 SOME_REJECTED, INTERRUPTED = 1, 130
 """Exit statuses of an import."""
@@ -32,6 +33,8 @@ def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
     def import_(file: str, rejects: str | None, ids: str | None, force: bool, json: bool, **said: Any) -> None:
         importing = _Importing(resource, said)
         try:
+            if ids and rejects and Path(ids).resolve() == Path(rejects).resolve():
+                raise CommandFailure(f"{ids}: is for --rejects already", status=FAILED)
             with (
                 opened(file) as source,
                 new_file(rejects, source, force=force) as bad,
@@ -43,6 +46,7 @@ def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
             importing.error = str(failure)
             click.echo(f"Error: {failure}", err=True)
         except KeyboardInterrupt:
+            importing.error = "Interrupted"
             click.echo("Interrupted.", err=True)
             raise SystemExit(INTERRUPTED) from None
         finally:
@@ -106,7 +110,7 @@ class _Importing:
 
             checked = batches(records, target, may_lack_secrets=may_be_bare, needs_id=keeps_ids)
             await importing.run(checked, on_batch, shown.storing)
-        self.notes = importing.notes() + records.notes()
+        self.notes = importing.notes.told(is_empty=not importing.outcome.read) + records.notes()
 
     def tell_summary(self, *, as_json: bool) -> None:
         if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import time
@@ -98,8 +99,8 @@ class Rejects:
         self._file = file
         try:
             yield
-        finally:
             self.add([])
+        finally:
             for reject in self._printed if not file else ():
                 click.echo(f"line {reject.line}: {reject.reason}", err=True)
             if not file and self._count > PRINTED_REJECTS:
@@ -111,7 +112,10 @@ class Rejects:
         if self._file is None or self.records is None:
             return
         is_csv = self.records.style == "csv"
-        if is_csv and not self._is_begun:
-            self._file.write(write_csv([(*REJECTED, *self.records.names)]))
+        if not self._is_begun:
+            # The mark outdoes --encoding, as what is mended is read with the same options.
+            self._file.write(codecs.BOM_UTF8 if self.records.reading.encoding else b"")
+            self._file.write(write_csv([(*REJECTED, *self.records.names)]) if is_csv else b"")
             self._is_begun = True
-        self._file.write(as_csv(rejects) if is_csv else as_json_lines(rejects))
+        is_guarded = self.records.reading.is_guarded
+        self._file.write(as_csv(rejects, is_guarded=is_guarded) if is_csv else as_json_lines(rejects))

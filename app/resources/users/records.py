@@ -11,21 +11,24 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.bulk.dataset import Dataset, Target
-from app.hash_forms import check_hash, normal_hash
-from app.passwords import Passwords
+from app.credentials.hash_forms import check_hash, normal_hash
+from app.credentials.passwords import Passwords
 from app.validation.fields import Email, Name, Password
 
 _begins_as_a_hash = re.compile(
     # As crypt, PHC strings, Django, Werkzeug, LDAP, ASP.NET, MySQL and salted hex write it; and Django's "none at all".
     r"\s*(?:\$(?:2[abxy]?|[156PHSy7]|gy|wp|apr1|md5|sha1)\$|\$(?:argon2|pbkdf2|scrypt|bcrypt)"
     r"|pbkdf2[_:]|scrypt[:$]|bcrypt|argon2\w*\$|(?:md5|sha\d*|hmac)\$|\{[A-Za-z\d-]{3,16}\}|AQAAAA|!"
-    r"|\*[\dA-F]{40}\Z|[\da-f]{32,}:[\da-f]{32})"
+    r"|\*[\dA-F]{40}\Z|[\da-f]{32,}:[\da-f]{32}|\$[a-zA-Z\d]+[^\s$]*\$[\w./$,=+-]{20,}\Z|0x[\dA-Fa-f]{32,}\Z)"
 ).match
-_is_hex = re.compile(r"(?=[\da-fA-F]+\Z)(?:.{32}|.{40}|.{56}|.{64}|.{96}|.{128})").fullmatch
-"""Whether a text is as long as a plain MD5, SHA-1 or SHA-2."""
+_is_digest = re.compile(
+    r"(?=[\da-fA-F]+\Z)(?:.{32}|.{40}|.{56}|.{64}|.{96}|.{128})|(?=[\w+/-]+=+\Z)(?:.{22}==|.{27}=|.{43}=|.{86}==)"
+).fullmatch
+"""Whether a text is as long as a plain MD5, SHA-1 or SHA-2, in hex or in base64."""
 _HASH = "looks like a hash; name the column hashed_password"
-_FLAGS = ["active", "is_active", "enabled", "-suspended", "-is_suspended", "-blocked", "-is_blocked", "-disabled"]
-_FLAGS += ["-is_disabled", "-deactivated", "-deleted", "-is_deleted", "-suspended_at", "-banned_until", "-deleted_at"]
+_STATES = ("suspended", "blocked", "disabled", "banned", "deactivated", "deleted", "archived")
+_FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until"]
+_FLAGS += [f"-{name}" for state in _STATES for name in (state, f"is_{state}", f"{state}_at")]
 NO_PASSWORD = "!"  # noqa: S105  # which no password has
 """"Hash" of an account that nobody can sign in to, until it is given a password."""
 
@@ -61,7 +64,7 @@ def _rule(record: UserRecord) -> str | None:
 
 def _are_hashes(records: Sequence[dict[str, Any]]) -> str | None:
     given = [record["password"] for record in records if isinstance(record.get("password"), str)]
-    if given and all(map(_is_hex, given)) and len(set(map(len, given))) == 1:
+    if given and all(map(_is_digest, given)) and len(set(map(len, given))) == 1:
         return f"every password {_HASH}"
     return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.foreign_hashes import kind
+from app.credentials.foreign_hashes import kind
 
 _ARGON2 = re.compile(r"(\$argon2\w+(?:\$v=\d+)?)\$([mtp]=\d+),([mtp]=\d+),([mtp]=\d+)\$([^$=]+)=*\$([^$=]+)=*")
 _REFUSED = {
