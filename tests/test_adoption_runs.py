@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from app.database.engine import ROOT
 from app.database.postgres import _programs
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.adoptions import adopt, adopt_and_upgrade, check, missing, psql
 from tests.databases import empty_database, engine_of, migrate
 from tests.migrations import execute, rows, run, schema_of
