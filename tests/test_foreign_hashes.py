@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.foreign_hashes import kind, verify
 from app.hash_forms import check_hash, normal_hash
+from tests.callers import add_user
 
 HASHES: dict[str, str] = json.loads((Path(__file__).parent / "files" / "hashes.json").read_text())
 KINDS = {
@@ -71,6 +75,24 @@ def test_a_hash_that_cannot_be_checked_is_refused_by_its_kind(name: str, told: s
 
     assert told in str(caught.value)
     assert HASHES[name] not in str(caught.value)
+
+
+@pytest.mark.parametrize("made_by", KINDS)
+async def test_whoever_comes_with_a_hash_signs_in_and_has_one_of_ours_then(
+    remote: httpx.AsyncClient, engine: AsyncEngine, made_by: str
+) -> None:
+    hashed = next(found for found in map(normal_hash, HASHES.values()) if found and kind(found) == made_by)
+    await add_user(engine, "Ada", hashed=hashed)
+
+    answers = [
+        await remote.post("/sessions", json={"email": "ada@example.com", "password": password})
+        for password in ("wrong horse battery", "correct horse battery", "correct horse battery")
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, 201, 201]
+    async with engine.connect() as connection:
+        [stored] = await connection.scalars(text("SELECT hashed_password FROM users"))
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_what_django_says_of_no_password_is_none() -> None:

@@ -112,11 +112,12 @@ async def test_no_file_of_ours_takes_the_place_of_another(shell: Shell, tmp_path
         ["--rejects", str(kept), "--force"],
         ["--rejects", str(new), "--ids", str(new), "--force"],
         ["--rejects", str(new)],
+        ["--ids", str(kept), "--force", "--dry-run", "--without-passwords"],
     ]
 
     done = [await shell.run("users", "import", str(source), *options) for options in asked]
 
-    assert [result.exit_code for result in done] == [2] * 6
+    assert [result.exit_code for result in done] == [2] * 6 + [0]
     assert (source.read_text().count("Ann"), kept.read_text(), new.exists()) == (1, "kept\n", False)
     assert "is what is to be imported" in done[0].stderr
     assert "is for --rejects already" in done[4].stderr

@@ -38,7 +38,7 @@ def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
             with (
                 opened(file) as source,
                 new_file(rejects, source, force=force) as bad,
-                new_file(ids, source, force=force) as both,
+                new_file(None if said["dry_run"] else ids, source, force=force) as both,
                 importing.rejects.opened(bad),
             ):
                 runner.run(lambda engine: importing.run(engine, source, both), status=FAILED)
