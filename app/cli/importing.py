@@ -94,7 +94,14 @@ class _Importing:
         said = self.said
         keeps_ids, takes_bare = said["keep_ids"], said.get("without_passwords", False)
         terms = Terms(said["on_conflict"], said["dry_run"], keeps_ids, takes_bare, said["null"], ids)
-        staging = Staging(driver, target.table, target.columns, defaults=target.defaults, keeps_ids=keeps_ids)
+        staging = Staging(
+            driver,
+            target.table,
+            target.columns,
+            defaults=target.defaults,
+            blanks=target.blanks,
+            keeps_ids=keeps_ids,
+        )
         importing = Import(staging, target, terms)
         self.outcome = importing.outcome
         fields = FieldMap(target.terms(to_id if keeps_ids else None), said["mapped"], said["null"])
