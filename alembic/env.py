@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,16 @@ import app.application  # noqa: F401  # knows every model
 from app.database.engine import configure_database
 from app.database.errors import DRIVER_ERRORS, root_cause
 from app.database.failures import explain, reason_of
-from app.database.history import HISTORY, History, is_past, refuse_stranger
+from app.database.history import (
+    HISTORY,
+    VERSION_TABLES,
+    History,
+    is_past,
+    kept,
+    refuse_foreign,
+    refuse_stranger,
+    version_table,
+)
 from app.database.migration_lock import exclusive, lock_transaction, unlocked
 from app.database.migrations import judge, widen, without_timeouts
 from app.database.model import Model
@@ -49,6 +58,7 @@ class Steps:
         history.begin()
         if run.connection is not None and not run.as_sql:
             judge(run.connection) if self._upgrades else None
+            refuse_foreign(run, heads)
             refuse_stranger(run, heads, upgrades=self._upgrades)
         if self._upgrades and is_past(run, heads):
             return
@@ -67,11 +77,16 @@ history = History()
 steps = Steps()
 
 
-def _is_ours(_thing: object, name: str | None, kind: str, is_reflected: bool, model: object) -> bool:
+def _is_ours(
+    theirs: frozenset[tuple[str, str]], thing: Any, name: str | None, kind: str, is_reflected: bool, model: object
+) -> bool:
     """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history.
 
-    A table that neither a model nor a migration names is somebody else's.
+    A table that neither a model nor a migration names is somebody else's, and so is what ours had when it was adopted,
+    as long as no model has more of that name.
     """
+    if kind != "table" and (is_reflected or model is not None) and (thing.table.name, name) in theirs:
+        return False
     if kind == "table" and is_reflected and model is None:
         return name != HISTORY.name and any(f'"{name}"' in text or f"TABLE {name} " in text for text in _sources())
     return not (kind == "index" and name is not None and name.endswith("_trgm"))
@@ -96,13 +111,15 @@ def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:
     return False
 
 
-def _configure(**how: Any) -> None:
+def _configure(theirs: frozenset[tuple[str, str]] = frozenset(), table: str | None = None, **how: Any) -> None:
+    named = context.get_x_argument(as_dictionary=True).get("version_table", VERSION_TABLES[0])
     context.configure(
         target_metadata=Model.metadata,
-        version_table="alembic_version",
+        version_table=table or named,
+        autogenerate_plugins=["alembic.autogenerate.*", *(["~alembic.autogenerate.comments"] if theirs else [])],
         compare_type=True,
         compare_server_default=True,
-        include_object=_is_ours,
+        include_object=partial(_is_ours, theirs),
         render_item=_render,
         on_version_apply=history,
         fn=steps,
@@ -112,7 +129,9 @@ def _configure(**how: Any) -> None:
 
 def migrate(connection: Connection, alone: bool) -> None:
     """Run each migration in a transaction of its own: one that fails leaves nothing behind."""
-    _configure(connection=connection, transaction_per_migration=alone)
+    table, theirs = version_table(connection), kept(connection)
+    connection.rollback()
+    _configure(theirs, table, connection=connection, transaction_per_migration=alone)
     if steps.moves and not alone:
         lock_transaction(connection)
     with context.begin_transaction():

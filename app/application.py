@@ -15,6 +15,7 @@ from litestar.di import Provide
 
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
+from app.http.cors import configure_cors
 from app.http.dependencies import provide_transaction
 from app.http.docs import describe_api, swagger_ui
 from app.http.dto import JsonBody
@@ -23,11 +24,13 @@ from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
 from app.http.rules import Gate, apply_rules
 from app.http.service import UserService
+from app.http.throttling import Throttling
 from app.logs import configure_logs
 from app.operations.figures import read_counters, read_gauges
 from app.operations.health import HealthController, Readiness
 from app.operations.leaving import leaving
 from app.operations.metrics import Metrics, show_metrics
+from app.operations.upkeep import Upkeep
 from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
@@ -77,15 +80,16 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "sessions": provide(sessions),
             "caller": Provide(gate.caller),
             "visitor": Provide(gate.visitor),
+            "throttling": provide(Throttling(config.get_engine(), settings)),
             "readiness": provide(readiness),
             "metrics": provide(metrics),
         },
-        guards=[gate.guard] if settings.access == "token" else [],
         dto=JsonBody,
         return_dto=None,
         type_decoders=[(is_id, decode_id)],
         exception_handlers={Exception: handle_exception},
         request_max_body_size=BODY_LIMIT,
+        cors_config=configure_cors(settings.cors_origins),
         logging_config=None,
         openapi_config=describe_api(*RESOURCES, HealthController),
         lifespan=[
@@ -93,16 +97,23 @@ def create_app(settings: Settings | None = None) -> Litestar:
             metrics.lifespan,
             lambda _: leaving(readiness.drain, settings.drain_seconds, embedded_dir=Path(settings.embedded_data_dir)),
             last_use.lifespan,
+            Upkeep(config.get_engine()).lifespan,
         ],
         on_startup=[freeze_garbage_collector],
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
-    apply_rules(app.routes, enforced=settings.access == "token")
+    apply_rules(app.routes, gate if settings.access == "token" else None)
     local, log = settings.access == "local", settings.log_requests
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(
-        handle_request, local=local, log=log, limit=limit, prefix=prefix, observe=metrics.observe
+        handle_request,
+        local=local,
+        log=log,
+        limit=limit,
+        prefix=prefix,
+        observe=metrics.observe,
+        cors=app.cors_config,
     )
     return app
 

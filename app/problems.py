@@ -116,11 +116,6 @@ class EmailTaken(Conflict):
     detail = "Email already registered"
 
 
-class LastAdministrator(Conflict):
-    code = "last_administrator"
-    detail = "Somebody must stay who is an administrator and active"
-
-
 class PreconditionFailed(Problem):
     """`If-Match` names another version than the stored one."""
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from app.database_url import DatabaseUrl, parse_database_url
+from app.database_url import DatabaseUrl
 from app.environment import given, read_environment
 from app.processor import require_processor
+from app.setting_values import Network, read_value
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",
     "DATABASE_POOL_SIZE": "DB_POOL_SIZE",
     "DATABASE_MAX_OVERFLOW": "DB_MAX_OVERFLOW",
 }
-_SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 RootPath = Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z", description="a path such as /api")]
@@ -64,6 +64,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Hours without use after which a session ends."""
     sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
     """Sessions that a user may have at once; another ends the oldest."""
+    throttle: bool = True
+    """Count attempts at passwords, and refuse who tries too often."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose X-Forwarded-For is believed, separated by commas."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of the pages that may call from a browser, separated by commas."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How a log line looks; `auto` is `console` on a terminal and `json` elsewhere."""
@@ -106,7 +112,7 @@ def load_settings(environment: Mapping[str, str] | None = None, *, dotenv: Path 
         name = names.get(field.name.upper(), field.name.upper())
         try:
             if text := given(variables, name):
-                values[field.name] = _read(field.type, text)
+                values[field.name] = read_value(field.type, text)
         except ValueError as error:
             errors.append(f"{name} {error}")
     if errors:
@@ -121,38 +127,3 @@ def required_settings() -> Settings:
         return load_settings()
     except SettingsError as error:
         raise SystemExit(f"Error: these settings are wrong\n{error}") from None
-
-
-def _read(kind: Any, text: str) -> Any:
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        raise ValueError("is in quotes: write it without them")
-    if kind is str:
-        return os.path.expanduser(text)
-    if kind == DatabaseUrl | None:
-        return parse_database_url(text)
-    if kind is bool or get_origin(kind) is Literal:
-        text = text.lower()
-    if kind is bool:
-        text = _SWITCH.get(text, text)
-    try:
-        return msgspec.convert(text, kind, strict=False)
-    except msgspec.ValidationError:
-        raise ValueError(f"must be {_allowed(kind)}") from None
-
-
-def _allowed(kind: Any) -> str:
-    """What a setting of this type may hold, in words."""
-    described = msgspec.inspect.type_info(kind)
-    if isinstance(described, msgspec.inspect.LiteralType):
-        return "one of " + ", ".join(str(value) for value in described.values)
-    if isinstance(described, msgspec.inspect.IntType | msgspec.inspect.FloatType):
-        bounds = [
-            f"{word} {bound}"
-            for word, bound in (("at least", described.ge), ("more than", described.gt), ("at most", described.le))
-            if bound is not None
-        ]
-        noun = "a whole number" if isinstance(described, msgspec.inspect.IntType) else "a number"
-        return " and ".join([f"{noun} of {bounds[0]}", *bounds[1:]]) if bounds else noun
-    if isinstance(described, msgspec.inspect.Metadata):
-        return str((described.extra_json_schema or {})["description"])
-    return "true or false" if isinstance(described, msgspec.inspect.BoolType) else "text"

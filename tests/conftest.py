@@ -48,7 +48,7 @@ async def database() -> AsyncIterator[DatabaseUrl]:
 
 @pytest.fixture(scope="session")
 async def app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
-    app = create_app(Settings(database_url=database, log_format="json", log_level="warning"))
+    app = create_app(Settings(database_url=database, throttle=False, log_format="json", log_level="warning"))
     async with app.lifespan():
         yield app
 
@@ -56,7 +56,9 @@ async def app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
 @pytest.fixture(scope="session")
 async def closed_app(database: DatabaseUrl) -> AsyncIterator[Litestar]:
     """The same, for those only who have signed in."""
-    app = create_app(Settings(database_url=database, access="token", log_format="json", log_level="warning"))
+    app = create_app(
+        Settings(database_url=database, access="token", throttle=False, log_format="json", log_level="warning")
+    )
     async with app.lifespan():
         yield app
 

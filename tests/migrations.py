@@ -46,6 +46,22 @@ def downgrade():
 '''
 
 
+_SCHEMA = """
+SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, '')
+    || is_nullable || is_identity || coalesce(column_default, '')
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'function', '', proname, prosrc
+FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
+WHERE pronamespace = 'public'::regnamespace AND lanname IN ('sql', 'plpgsql')
+ORDER BY 1, 2, 3
+"""
+
+
 class Newer:
     """The migrations of a version that is yet to come."""
 
@@ -65,6 +81,11 @@ async def rows(url: DatabaseUrl, sql: str) -> list[tuple[Any, ...]]:
         found = [tuple(row) for row in await connection.execute(text(sql))]
     await engine.dispose()
     return found
+
+
+async def schema_of(url: DatabaseUrl) -> list[tuple[str, ...]]:
+    """Every column, index, constraint, trigger and function."""
+    return await rows(url, _SCHEMA)
 
 
 async def execute(url: DatabaseUrl, sql: str) -> None:

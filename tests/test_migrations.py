@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -12,29 +13,15 @@ from pathlib import Path
 
 import pytest
 from advanced_alchemy.alembic.commands import AlembicCommands
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from anyio import to_thread
 
 from app.database.engine import ROOT, configure_database
 from app.database_url import DatabaseUrl
 from app.settings import Settings
-from tests.databases import alembic_commands, empty_database, migrate
-from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, upgrade_at_once
-
-_SCHEMA = """
-SELECT 'column', table_name, column_name, data_type || coalesce(character_maximum_length::text, '')
-    || is_nullable || is_identity || coalesce(column_default, '')
-FROM information_schema.columns WHERE table_schema = 'public'
-UNION ALL SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace
-UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
-FROM pg_trigger WHERE NOT tgisinternal
-UNION ALL SELECT 'function', '', proname, prosrc
-FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
-WHERE pronamespace = 'public'::regnamespace AND lanname IN ('sql', 'plpgsql')
-ORDER BY 1, 2, 3
-"""
+from tests.databases import alembic_commands, empty_database, engine_of, migrate
+from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, schema_of, upgrade_at_once
 
 
 @pytest.fixture(params=["embedded", "contrib"])
@@ -47,11 +34,6 @@ async def empty(request: pytest.FixtureRequest) -> AsyncIterator[DatabaseUrl]:
 @pytest.fixture
 def newer(tmp_path: Path) -> Newer:
     return Newer(shutil.copytree(ROOT / "alembic", tmp_path / "alembic"))
-
-
-async def schema_of(url: DatabaseUrl) -> list[tuple[str, ...]]:
-    """Every column, index, constraint, trigger and function."""
-    return await rows(url, _SCHEMA)
 
 
 async def test_every_migration_goes_up_down_and_up_again(empty: DatabaseUrl) -> None:
@@ -146,6 +128,32 @@ async def test_sql_for_psql_makes_the_same_schema(empty: DatabaseUrl) -> None:
         assert await schema_of(empty) == await schema_of(other)
         assert await rows(empty, history) == await rows(other, history)
     assert [sql.count(text) for text in ("BEGIN;", "SET LOCAL lock_timeout = '5s';", "COMMIT;")] == [1, 1, 1]
+
+
+_LOCKED = """
+SELECT mode FROM pg_locks WHERE relation = 'users'::regclass
+AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'AccessExclusiveLock')
+"""
+_REVISIONS = [step.revision for step in ScriptDirectory(str(ROOT / "alembic")).walk_revisions()][-2::-1]
+
+
+@pytest.mark.parametrize("revision", _REVISIONS)
+async def test_an_upgrade_lets_go_on_to_write_who_has_read_before(contrib: DatabaseUrl, revision: str) -> None:
+    async with empty_database(contrib) as url:
+        await migrate(url, f"{revision}-1")
+        engine = engine_of(url)
+        async with engine.connect() as writer, asyncio.TaskGroup() as tasks:
+            await writer.exec_driver_sql("BEGIN")
+            await writer.exec_driver_sql("SELECT FROM users")
+            upgrade = tasks.create_task(migrate(url, revision))
+            while not (upgrade.done() or await rows(url, _LOCKED)):
+                await asyncio.sleep(0.05)
+
+            await writer.exec_driver_sql("INSERT INTO users (name, email, hashed_password) VALUES ('Ann', 'ann', '')")
+            await writer.exec_driver_sql("COMMIT")
+
+        await engine.dispose()
+        assert await rows(url, "SELECT name FROM users") == [("Ann",)]
 
 
 async def test_each_new_migration_is_read_alone(newer: Newer) -> None:

@@ -15,6 +15,8 @@ from app.database.engine import ROOT
 from app.settings import Settings
 
 README = (ROOT / "README.md").read_text()
+_TOKEN = re.compile(r"lus_[\w-]{51}")
+_EXPIRES = re.compile(r'"expires_at":"[\d-]{10}T[\d:.]+Z"')
 _OF_THE_MOMENT = re.compile(r'"request_id":"[0-9a-f-]{36}"')
 
 
@@ -30,10 +32,11 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows[2:]]
 
 
-def session() -> list[tuple[list[str], str]]:
-    """The words of each command of the curl session, and what it prints."""
+def session(heading: str = "") -> list[tuple[list[str], str]]:
+    """The words of each command of a curl session, and what it prints."""
     shown = []
-    for part in block("console").split("$ curl ")[1:]:
+    text = README.split(f"\n## {heading}\n")[1] if heading else README
+    for part in text.split("```console\n")[1].split("```")[0].split("$ curl ")[1:]:
         command, _, printed = part.partition("\n")
         shown.append((shlex.split(command), printed.rstrip("\n")))
     return shown
@@ -50,9 +53,10 @@ async def curl(client: httpx.AsyncClient, words: list[str]) -> str:
         else:
             url = word.removeprefix("localhost:8000")
     body = options.pop("--json", None)
+    name, _, value = options.pop("-H", "X-Nothing: ").partition(": ")
     method = options.pop("-X", "GET" if body is None else "POST")
     assert not options
-    headers = {"Content-Type": "application/json"} if body else {}
+    headers = {name: value} | ({"Content-Type": "application/json"} if body else {})
     return (await client.request(method, url, content=body, headers=headers)).text
 
 
@@ -64,6 +68,21 @@ async def test_the_curl_session_prints_what_the_readme_shows(client: httpx.Async
 
     assert printed == shown
     assert len(shown) > 5
+
+
+async def test_the_session_from_sign_up_to_sign_out_is_what_the_readme_shows(remote: httpx.AsyncClient) -> None:
+    tokens: dict[str, str] = {}
+    shown: list[str] = []
+    printed: list[str] = []
+    for words, output in session("Signing in"):
+        found = await curl(remote, [_TOKEN.sub(lambda match: tokens[match[0]], word) for word in words])
+        if token := _TOKEN.search(output):
+            tokens[token[0]] = msgspec.json.decode(found)["token"]
+        for said, into in ((output, shown), (found, printed)):
+            into.append(_OF_THE_MOMENT.sub("", _TOKEN.sub("", _EXPIRES.sub("", said))))
+
+    assert printed == shown
+    assert len(tokens) == 1
 
 
 def test_the_commands_are_the_two_that_ci_and_a_stranger_run() -> None:
@@ -80,7 +99,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
 
     assert set(rows) == set(defaults)
     for name, default in defaults.items():
-        if default is not None:
+        if default not in (None, ()):
             written = str(default).lower() if isinstance(default, bool) else str(default)
             assert rows[name] == f"`{written}`", name
 

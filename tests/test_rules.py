@@ -187,7 +187,7 @@ def test_a_route_without_a_rule_stops_the_start() -> None:
 
     for handler in (forgotten, mistyped, pathless):
         with pytest.raises(TypeError, match=f"{handler.fn.__name__}.* says who="):
-            apply_rules(Litestar([handler], openapi_config=None).routes, enforced=False)
+            apply_rules(Litestar([handler], openapi_config=None).routes, None)
 
 
 async def test_the_document_says_who_needs_a_token(

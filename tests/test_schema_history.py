@@ -82,7 +82,7 @@ async def test_a_contraction_that_this_version_can_live_with_is_ready(migrated: 
         f"UPDATE alembic_version SET version_num = 'branch'; DELETE FROM schema_history WHERE revision = '{HEAD}';"
         " INSERT INTO schema_history VALUES ('branch')",
         "DROP TABLE alembic_version, schema_history",
-        "DROP TABLE alembic_version, schema_history, users",
+        "DROP TABLE alembic_version, schema_history, users CASCADE",
     ],
 )
 async def test_what_is_not_a_newer_schema_of_ours_is_not_ready(migrated: DatabaseUrl, changed: str) -> None:
@@ -95,7 +95,7 @@ async def test_what_is_not_a_newer_schema_of_ours_is_not_ready(migrated: Databas
 
 async def test_a_request_on_missing_tables_is_told_so(migrated: DatabaseUrl) -> None:
     async with service(migrated) as client:
-        await execute(migrated, "DROP TABLE users")
+        await execute(migrated, "DROP TABLE users CASCADE")
         read = await client.get("/users/1")
 
     assert problem_of(read) == outdated("The schema is not the one that this version needs")

@@ -46,7 +46,10 @@ def test_every_setting_is_in_the_example_which_changes_nothing() -> None:
     assert load_settings({}, dotenv=ROOT / ".env.example") == Settings()
     assert f"\n# DATABASE_URL={COMPOSE_URL}\n" in text
     assert set(example) == set(FIELDS) - {"DATABASE_URL"}
-    assert {name for name, value in example.items() if not value} == {"TEST_DATABASE_URL"}
+    assert {name for name, value in example.items() if not value} == EMPTY
+
+
+EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS"}
 
 
 def test_every_setting_stands_once_in_the_example() -> None:
@@ -165,6 +168,8 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
             DB_STATEMENT_TIMEOUT="-1",
             DB_ECHO="maybe",
             ACCESS="everyone",
+            TRUSTED_PROXIES="10.0.0.0/8, balancer",
+            CORS_ORIGINS="https://app.example.com/",
             LOG_LEVEL="loud",
         )
 
@@ -177,6 +182,8 @@ def test_every_bad_value_is_named_with_what_is_allowed() -> None:
         "DB_ECHO must be true or false",
         "DB_STATEMENT_TIMEOUT must be a number of more than 0 and at most 86400",
         "ACCESS must be one of local, open, token",
+        "TRUSTED_PROXIES must be networks like 10.0.0.0/8 or addresses, separated by commas",
+        "CORS_ORIGINS must be origins like https://app.example.com, separated by commas",
         "LOG_LEVEL must be one of debug, error, info, warning",
     ]
 

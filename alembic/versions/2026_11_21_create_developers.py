@@ -25,11 +25,12 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_developers"),
+        if_not_exists=True,  # An adopted one is of this shape.
     )
-    op.create_index("ix_developers_email", "developers", [sa.text("lower(email)")], unique=True)
-    op.create_index("ix_developers_name", "developers", ["name"])
-    op.create_index("ix_developers_specialty", "developers", ["specialty", "name"])
-    op.create_index("ix_developers_created_at", "developers", ["created_at"])
+    op.create_index("ix_developers_email", "developers", [sa.text("lower(email)")], unique=True, if_not_exists=True)
+    op.create_index("ix_developers_name", "developers", ["name"], if_not_exists=True)
+    op.create_index("ix_developers_specialty", "developers", ["specialty", "name"], if_not_exists=True)
+    op.create_index("ix_developers_created_at", "developers", ["created_at"], if_not_exists=True)
     op.execute("SELECT start_counting('developers')")
     op.execute("SELECT index_for_search('developers')")
 

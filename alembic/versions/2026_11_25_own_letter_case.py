@@ -3,8 +3,9 @@
 A database in the locale C does not know that É and é are one letter, a Turkish one holds I and i for two. So the
 function that makes the key of an address names its collation: Unicode's own rules, from the first of these that the
 server has. The small sigma is one letter at the end of a word, too, and what `lower` takes apart is put together again.
-While the indexes are built writes wait, for about two seconds a million rows; reads go on. Code from before would not
-find the index for its `import --on-conflict update`.
+While the indexes are built everybody waits, for about two seconds a million rows. Readers could go on until the old
+index is dropped, but one who goes on to write would then wait for us, and we for him. Code from before would not find
+the index for its `import --on-conflict update`.
 
 Revision ID: 20261125_addresses
 Revises: 20261125_counts
@@ -61,19 +62,19 @@ $$
 
 def upgrade() -> None:
     op.execute(ADDRESS_KEY)
-    op.execute("LOCK TABLE users, developers IN SHARE MODE")
+    op.execute("LOCK TABLE users, developers IN ACCESS EXCLUSIVE MODE")
     op.execute(REFUSE_TWINS)
     _index_by("address_key(email)")
 
 
 def downgrade() -> None:
-    op.execute("LOCK TABLE users, developers IN SHARE MODE")
+    op.execute("LOCK TABLE users, developers IN ACCESS EXCLUSIVE MODE")
     _index_by("lower(email)")
     op.execute("DROP FUNCTION address_key(text)")
 
 
 def _index_by(key: str) -> None:
-    """Between two indexes one address could have two owners, so writes wait; the old one goes last, for the reads."""
+    """Between two indexes one address could have two owners, so writes wait."""
     for table in ("users", "developers"):
         new, old = f"ix_{table}_email_new", f"ix_{table}_email"
         op.execute(f"-- squawk-ignore require-concurrent-index-creation\nCREATE UNIQUE INDEX {new} ON {table} ({key})")

@@ -38,9 +38,11 @@ class CommandLinePlugin(CLIPlugin):
         from advanced_alchemy.extensions.litestar.cli import database_group
 
         import app.cli.database  # noqa: F401  # puts its errors into plain lines
+        from app.cli.adopt import adopt_command
         from app.cli.recount import recount_command
 
-        database_group.add_command(recount_command(self._runner()))
+        for make in (adopt_command, recount_command):
+            database_group.add_command(make(self._runner()))
         cli.add_command(database_group)  # Litestar's group has it know its context.
         return database_group
 

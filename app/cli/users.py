@@ -14,10 +14,12 @@ from app.cli.output import print_json, print_table
 from app.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
+from app.repository.schemas import Stored
 from app.resources.passwords.repository import replace_password
 from app.resources.users.repository import UserRepository, accounts
-from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery
+from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery, UserRead
 from app.validation.validator import check
+from app.validation.weak_passwords import check_personal
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 PASSWORD_STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
@@ -38,7 +40,12 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
         given = {name: click.prompt(name.title()) if text is None else text for name, text in given.items()}
         data = validated(UserCreate, **given, password=ask_password(password_stdin))
         hashed = hasher.hash(data.password)
-        user = runner.change(lambda session: UserRepository(session=session).sign_up(data, hashed, is_admin=admin))
+
+        async def sign_up(session: AsyncSession) -> Stored[UserRead]:
+            check_personal(data.password, data.name, data.email)
+            return await UserRepository(session=session).sign_up(data, hashed, is_admin=admin)
+
+        user = runner.change(sign_up)
         print_json(user.item) if as_json else click.echo(f"Created user {user.item.id}.")
 
     @click.command("list", cls=Command)
@@ -66,7 +73,13 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
         """Give a user another password, and end all sessions. Asks for it twice, without an echo."""
         password = validated(UserPassword, password=ask_password(password_stdin)).password
         hashed = hasher.hash(password)
-        user_id = change_user(runner, who, lambda session, user_id: replace_password(session, user_id, hashed))
+
+        async def change(session: AsyncSession, user_id: int) -> None:
+            user = await UserRepository(session=session).locked(user_id)
+            check_personal(password, user.name, user.email)
+            await replace_password(session, user_id, hashed)
+
+        user_id = change_user(runner, who, change)
         click.echo(f"Changed the password of user {user_id}.")
 
     @click.command("set-account", cls=Command)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 LOCK_KEY = 0x5573657273  # "Users": whoever else migrates this database waits here.
+TAKE_LOCK = f"SELECT pg_advisory_xact_lock({LOCK_KEY})"
 UNHURRIED = "SET LOCAL idle_in_transaction_session_timeout = 0"
 _POLL_INTERVAL = 0.2
 """Seconds between two looks whether another command has ended."""

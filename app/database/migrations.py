@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Table, Text, event, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only
 
-from app.database.migration_lock import LOCK_KEY, UNHURRIED
+from app.database.migration_lock import TAKE_LOCK, UNHURRIED
 
-_LIMITS = (
+LIMITS = (
     # Every request would queue behind a migration that waits for a table.
     "SET LOCAL lock_timeout = '5s'",
     "SET LOCAL statement_timeout = 0",
@@ -35,7 +35,7 @@ class Limited(PostgresqlImpl):
 
     def emit_begin(self) -> None:
         super().emit_begin()
-        for statement in (*_LIMITS, f"SELECT pg_advisory_xact_lock({LOCK_KEY})"):
+        for statement in (*LIMITS, TAKE_LOCK):
             self.static_output(statement + self.command_terminator)
 
     def version_table_impl(self, **how: Any) -> Table:
@@ -69,10 +69,10 @@ def widen(run: MigrationContext, heads: Collection[str]) -> None:
     if run.as_sql:
         narrow = bool(heads)  # Else this script makes it.
     else:
-        columns = inspect(run.connection).get_columns("alembic_version") if run.connection else []
+        columns = inspect(run.connection).get_columns(run.version_table) if run.connection else []
         narrow = any(column["name"] == "version_num" and getattr(column["type"], "length", None) for column in columns)
     if narrow:
-        alter = "ALTER TABLE alembic_version ALTER COLUMN version_num TYPE text"
+        alter = f"ALTER TABLE {run.version_table} ALTER COLUMN version_num TYPE text"
         run.execute(f"-- squawk-ignore changing-column-type, prefer-robust-stmts\n{alter}")
 
 
@@ -94,7 +94,7 @@ def without_timeouts(engine: AsyncEngine) -> Iterator[None]:
         return connection
 
     def limit(connection: Connection) -> None:
-        for statement in _LIMITS:
+        for statement in LIMITS:
             connection.exec_driver_sql(statement)
 
     def execute(_cursor: object, statement: str, parameters: Any, context: Any) -> bool:

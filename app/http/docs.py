@@ -136,5 +136,4 @@ def _secured(response: Response[Any]) -> Response[Any]:
     if response.status_code == 404:
         return problem_response(to_problem(NotFoundException()))
     response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
+from app.http.cors import open_to_pages
 from app.http.exception_handlers import logged_problem
 from app.http.mounting import mount
 from app.http.problem_details import problem_response
@@ -21,10 +22,13 @@ from app.http.request_body import RequestBody
 from app.problems import TooSlow
 
 if TYPE_CHECKING:
+    from litestar.config.cors import CORSConfig
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 _log = structlog.get_logger("app.requests")
 _is_id = re.compile(rb"[!#-&(-+\--;=?-\[\]^_a-z|~]{1,128}").fullmatch
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 Observer = Callable[[str, str | None, int, float], None]
 """Is told of each answer: method, route, status and the seconds until it started."""
@@ -41,6 +45,7 @@ async def handle_request(
     limit: float,
     prefix: str,
     observe: Observer,
+    cors: CORSConfig | None,
 ) -> None:
     """Run `app` for one request.
 
@@ -74,7 +79,7 @@ async def handle_request(
         if body:
             await body.drain()
         response = problem_response(problem).to_asgi_response(None, Request(scope))
-        await response(scope, receive, sender.send)
+        await response(scope, receive, open_to_pages(cors, scope, sender.send) if cors else sender.send)
 
 
 def _read(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, list[bytes], bool]:
@@ -112,7 +117,7 @@ class ResponseSender:
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.started = True
-            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode()), _NOSNIFF]
             if "caller" in self._scope:
                 headers.append((b"vary", b"authorization"))
             message["headers"] = headers

@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias, cast
 
 from litestar import Request
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.handlers import BaseRouteHandler
+from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
 from app.http.etags import header_value
@@ -26,6 +25,7 @@ RULES = {
     "administrator": "Needs an administrator's token",
 }
 
+Hook = Callable[[Request[Any, Any, Any]], Awaitable[Any]]
 Find = Callable[[bytes], Awaitable[schemas.Caller | None]]
 """Whose token has this hash, as it is at this moment."""
 Caller: TypeAlias = NamedDependency[schemas.Caller]
@@ -44,20 +44,18 @@ class Gate:
         self._find = find
         self._sign_up = "anyone" if sign_up == "open" else "administrator"
 
-    async def guard(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Raises: Unauthenticated, Forbidden, Missing."""
-        rule = handler.opt.get("who", "anyone")  # What the framework adds for OPTIONS has none.
-        if (rule := self._sign_up if rule == "sign_up" else rule) == "anyone":
-            return
-        caller = await self.caller(cast("Request[Any, Any, Any]", connection))
-        if caller.is_admin or rule == "signed_in":
-            return
-        if rule == "administrator":
-            raise Forbidden("This is for administrators")
-        # Anything but a number is for the handler to refuse.
-        user_id = connection.path_params["user_id"]
-        if is_whole_number(user_id) and user_id != str(caller.id):
-            raise Missing("User")
+    def before(self, handler: HTTPRouteHandler) -> Hook | None:
+        """What runs before a handler. A guard of the framework would copy the handler for each request."""
+        then = handler.before_request
+        rule = self._sign_up if handler.opt["who"] == "sign_up" else handler.opt["who"]
+
+        async def let_in(request: Request[Any, Any, Any]) -> Any:
+            caller = await self.caller(request)
+            if not caller.is_admin and rule != "signed_in":
+                _check(rule, caller, request)
+            return None if then is None else await then(request)
+
+        return then if rule == "anyone" else let_in
 
     async def caller(self, request: Request[Any, Any, Any]) -> schemas.Caller:
         """Raises: Unauthenticated."""
@@ -68,21 +66,25 @@ class Gate:
     async def visitor(self, request: Request[Any, Any, Any]) -> schemas.Caller | None:
         """Raises: Unauthenticated, where the token is not valid."""
         scope = cast("dict[str, Any]", request.scope)
-        if scope.get("caller") is None:
-            scope["caller"] = await self._authenticate(request)
-        return caller_of(request)
+        if (caller := scope.setdefault("caller", None)) is None:  # From here on the answer depends on who calls.
+            scheme, _, token = (header_value(request, b"authorization") or "").partition(" ")
+            if scheme.lower() != "bearer":
+                return None
+            hashed = token_hash(token.strip())
+            caller = scope["caller"] = await self._find(hashed) if hashed else None
+            if caller is None:
+                raise Unauthenticated("The token is not valid", challenge='Bearer error="invalid_token"')
+        return cast("schemas.Caller", caller)
 
-    async def _authenticate(self, request: Request[Any, Any, Any]) -> schemas.Caller | None:
-        scope = cast("dict[str, Any]", request.scope)
-        scope["caller"] = None  # From here on the answer depends on who calls.
-        scheme, _, token = (header_value(request, b"authorization") or "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        hashed = token_hash(token.strip())
-        caller = await self._find(hashed) if hashed else None
-        if caller is None:
-            raise Unauthenticated("The token is not valid", challenge='Bearer error="invalid_token"')
-        return caller
+
+def _check(rule: str, caller: schemas.Caller, request: Request[Any, Any, Any]) -> None:
+    """Raises: Forbidden, Missing."""
+    if rule == "administrator":
+        raise Forbidden("This is for administrators")
+    # Anything but a number is for the handler to refuse.
+    user_id = request.path_params["user_id"]
+    if is_whole_number(user_id) and user_id != str(caller.id):
+        raise Missing("User")
 
 
 def caller_of(request: Request[Any, Any, Any]) -> schemas.Caller | None:
@@ -91,16 +93,17 @@ def caller_of(request: Request[Any, Any, Any]) -> schemas.Caller | None:
     return caller
 
 
-def apply_rules(routes: Iterable[BaseRoute], *, enforced: bool) -> None:
-    """Say in the document who needs a token. Raises: TypeError, for a route without a rule."""
+def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None) -> None:
+    """Have the gate see to the rules, and the document say who needs a token. Raises: TypeError, without a rule."""
     for route in routes:
-        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
-            if "OPTIONS" in handler.http_methods:
-                continue
-            if (rule := handler.opt.get("who")) not in RULES:
-                raise TypeError(f"{handler} of {route.path} says who={rule!r}, not one of {', '.join(RULES)}")
-            if rule == "self" and "user_id" not in route.path_parameters:
-                raise TypeError(f"{handler} of {route.path} says who='self', but has no user_id")
-            if (enforced and rule != "anyone") or "caller" in handler.parsed_fn_signature.parameters:
+        if not isinstance(route, HTTPRoute):
+            raise TypeError(f"{route.path} is no route that a rule can be said of")
+        for handler in (handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods):
+            rule = handler.opt.get("who")
+            if rule not in RULES or (rule == "self" and "user_id" not in route.path_parameters):
+                raise TypeError(f"{handler} of {route.path} says who={rule!r}; {RULES.get(str(rule), list(RULES))}")
+            if gate is not None:
+                handler.before_request = gate.before(handler)
+            if (gate is not None and rule != "anyone") or "caller" in handler.parsed_fn_signature.parameters:
                 handler.security = [{}, _BEARER] if rule == "sign_up" else [_BEARER]
                 handler.responses = {**problems(401), **(handler.responses or {})}

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from app.validation.addresses import is_plain_email, normal_email
 from app.validation.texts import SEARCHED
+from app.validation.weak_passwords import check_common
 
 READABLE = {"readable": True}
 Name = Annotated[str, Meta(min_length=1, max_length=100, examples=["Ada Lovelace"], extra=READABLE)]
@@ -28,6 +29,7 @@ Password = Annotated[
         min_length=8,
         max_length=128,
         examples=["correct horse"],
+        extra={"check": check_common},
         extra_json_schema={"format": "password", "pattern": r"^[^\u0000]*$"},
     ),
 ]

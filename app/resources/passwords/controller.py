@@ -7,16 +7,18 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET
 
-from app.http.dependencies import Reader, Transaction
+from app.http.dependencies import AnyRequest, Reader, Transaction
 from app.http.openapi import problems
 from app.http.path_parameters import RowId
 from app.http.responses import NO_STORE, JsonResponse
 from app.http.rules import Visitor
+from app.http.throttling import Throttling
 from app.passwords import Passwords
 from app.resources.passwords.repository import (
     begin_reset,
     check_password,
     finish_reset,
+    hash_of,
     replace_password,
     user_of_reset,
     wrong_password,
@@ -29,12 +31,19 @@ class PasswordController(Controller):
 
     tags = ["Passwords"]
 
-    @put("/users/{user_id:str}/password", who="self", status_code=204, responses=problems(404, 413, 415, 422, 503))
+    @put(
+        "/users/{user_id:str}/password",
+        who="self",
+        status_code=204,
+        responses=problems(404, 413, 415, 422, 429, 503),
+    )
     async def change(
         self,
+        request: AnyRequest,
         user_id: RowId,
         data: JSONBody[PasswordChange],
         visitor: Visitor,
+        throttling: NamedDependency[Throttling],
         reader: Reader,
         passwords: NamedDependency[Passwords],
         transaction: Transaction,
@@ -43,12 +52,14 @@ class PasswordController(Controller):
         is_own = visitor is not None and visitor.id == user_id
         if is_own and data.current_password is UNSET:
             raise wrong_password("required")
-        verified = None
+        stored = await hash_of(reader, user_id, data.new_password)
         if data.current_password is not UNSET:
-            verified = await check_password(reader, passwords, user_id, data.current_password)
+            attempt = await throttling.attempt(request, user_id=user_id)
+            await check_password(passwords, data.current_password, stored)
+            await throttling.succeeded(attempt)
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None
-        await replace_password(transaction, user_id, hashed, instead_of=verified, keep=keep)
+        await replace_password(transaction, user_id, hashed, instead_of=stored, keep=keep)
 
     @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
     async def begin_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
@@ -56,15 +67,20 @@ class PasswordController(Controller):
         token = await begin_reset(transaction, user_id)
         return JsonResponse(token, status_code=201, headers=(NO_STORE,))
 
-    @post("/password-resets", who="anyone", status_code=204, responses=problems(413, 415, 422, 503))
+    @post("/password-resets", who="anyone", status_code=204, responses=problems(413, 415, 422, 429, 503))
     async def finish_reset(
         self,
+        request: AnyRequest,
         data: JSONBody[NewPassword],
+        throttling: NamedDependency[Throttling],
         reader: Reader,
         passwords: NamedDependency[Passwords],
         transaction: Transaction,
     ) -> None:
         """Choose a password by the token of a reset, and end every session."""
         user_id = await user_of_reset(reader, data.token)
+        await hash_of(reader, user_id, data.new_password)
+        attempt = await throttling.attempt(request, user_id=user_id)
         hashed = await passwords.hash(data.new_password)
         await finish_reset(transaction, data.token, user_id, hashed)
+        await throttling.succeeded(attempt)

@@ -16,23 +16,30 @@ from app.resources.passwords.schemas import ResetToken
 from app.resources.sessions.repository import end_others
 from app.resources.users.model import User
 from app.tokens import make_token, token_hash
+from app.validation.weak_passwords import check_personal
 
 _LIFETIME = timedelta(minutes=15)
 
-_hash_of = by_key(select(User.id, User.hashed_password), User.id)
+_by_id = by_key(select(User.id, User.name, User.email, User.hashed_password), User.id)
 _reset_of = by_key(
     select(PasswordReset.token_hash, PasswordReset.user_id).where(PasswordReset.expires_at > func.now()),
     PasswordReset.token_hash,
 )
 
 
-async def check_password(reader: Reader, passwords: Passwords, user_id: int, given: str) -> str:
-    """The hash of a user's password, if it is the one that is given. Raises: Missing, Invalid."""
-    if (record := await reader.find(_hash_of, user_id) if 0 < user_id <= LARGEST_BIGINT else None) is None:
+async def hash_of(reader: Reader, user_id: int, new_password: str) -> str:
+    """The hash of a user's password, for whom another one would do. Raises: Missing, Invalid."""
+    if (record := await reader.find(_by_id, user_id) if 0 < user_id <= LARGEST_BIGINT else None) is None:
         raise Missing("User")
-    if not await passwords.verify(given, record[1]):
+    _, name, email, hashed = record
+    check_personal(new_password, name, email, field="new_password")
+    return str(hashed)
+
+
+async def check_password(passwords: Passwords, given: str, hashed: str) -> None:
+    """Raises: Invalid."""
+    if not await passwords.verify(given, hashed):
         raise wrong_password("is not the password of this account")
-    return str(record[1])
 
 
 def wrong_password(detail: str) -> Invalid:
@@ -42,7 +49,7 @@ def wrong_password(detail: str) -> Invalid:
 async def replace_password(
     transaction: AsyncSession, user_id: int, hashed: str, *, instead_of: str | None = None, keep: int | None = None
 ) -> None:
-    """Store a hash, maybe only instead of the one that was verified, and end all sessions but `keep`.
+    """Store a hash, maybe only instead of the one that was looked at, and end all sessions but `keep`.
 
     Raises: Missing, Invalid.
     """

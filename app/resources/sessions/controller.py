@@ -14,6 +14,8 @@ from app.http.openapi import problems
 from app.http.path_parameters import RowId
 from app.http.responses import NO_STORE, PRIVATE, JsonResponse
 from app.http.rules import Caller
+from app.http.throttling import Throttling
+from app.repository.throttles import know_network
 from app.resources.sessions import repository
 from app.resources.sessions.repository import end
 from app.resources.sessions.schemas import Sessions, SignedIn, SignIn
@@ -27,18 +29,22 @@ class SessionController(Controller):
     path = "/sessions"
     tags = ["Sessions"]
 
-    @post(who="anyone", responses=problems(401, 413, 415, 422, 503))
+    @post(who="anyone", responses=problems(401, 413, 415, 422, 429, 503))
     async def create(
         self,
         request: AnyRequest,
         data: JSONBody[SignIn],
         sessions: NamedDependency[repository.Sessions],
+        throttling: NamedDependency[Throttling],
         transaction: Transaction,
     ) -> JsonResponse[SignedIn]:
         """Sign in."""
+        attempt = await throttling.attempt(request, email=data.email)
         account = await sessions.verified(data)
+        await throttling.succeeded(attempt)
         user_agent = _unprintable.sub(" ", header_value(request, b"user-agent") or "")[:200]
         signed_in = await sessions.begin(transaction, account, data, user_agent)
+        await know_network(transaction, signed_in.user.id, attempt.network)
         return JsonResponse(signed_in, status_code=201, headers=(NO_STORE,))
 
     @get(who="signed_in", responses=problems(503))

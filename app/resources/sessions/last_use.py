@@ -54,4 +54,3 @@ class LastUse:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await self.write()

@@ -6,16 +6,11 @@ from datetime import datetime
 
 from advanced_alchemy.base import IdentityBase
 from sqlalchemy import Column, DateTime, ForeignKey, Index, LargeBinary, Table, Text, func
-from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.model import Model
 
 Time = DateTime(timezone=True)
-
-
-def _of_a_user() -> ForeignKey:
-    return ForeignKey("users.id", ondelete="CASCADE")
 
 
 class Session(IdentityBase):
@@ -24,7 +19,7 @@ class Session(IdentityBase):
     __tablename__ = "sessions"
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary)
-    user_id: Mapped[int] = mapped_column(_of_a_user())
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(Time, server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(Time)
     last_used_at: Mapped[datetime] = mapped_column(Time, server_default=func.now())
@@ -38,20 +33,4 @@ class Session(IdentityBase):
     )
 
 
-throttles = Table(
-    "throttles",
-    Model.metadata,
-    Column("key", LargeBinary, primary_key=True),
-    # When the next attempt will be as free as the first was.
-    Column("free_at", Time, nullable=False),
-    prefixes=["UNLOGGED"],
-)
-known_networks = Table(
-    "known_networks",
-    Model.metadata,
-    # Where an account has signed in from lately.
-    Column("user_id", _of_a_user(), primary_key=True),
-    Column("network", CIDR, primary_key=True),
-    Column("seen_at", Time, server_default=func.now(), nullable=False),
-)
 sign_in_secret = Table("sign_in_secret", Model.metadata, Column("secret", LargeBinary, nullable=False))

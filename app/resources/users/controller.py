@@ -13,10 +13,12 @@ from app.http.pagination import parse_query
 from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
 from app.http.rules import Caller, caller_of
+from app.http.throttling import Throttling
 from app.passwords import Passwords
 from app.repository.schemas import CursorPage, Page
 from app.resources.users.repository import UserRepository, accounts, as_account, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
+from app.validation.weak_passwords import check_personal
 
 
 class UserController(Controller):
@@ -25,11 +27,18 @@ class UserController(Controller):
     path = "/users"
     tags = ["Users"]
 
-    @post(who="sign_up", responses=problems(409, 413, 415, 422, 503))
+    @post(who="sign_up", responses=problems(409, 413, 415, 422, 429, 503))
     async def create(
-        self, data: JSONBody[UserCreate], passwords: NamedDependency[Passwords], transaction: Transaction
+        self,
+        request: AnyRequest,
+        data: JSONBody[UserCreate],
+        passwords: NamedDependency[Passwords],
+        throttling: NamedDependency[Throttling],
+        transaction: Transaction,
     ) -> JsonResponse[UserRead]:
         """Create a user."""
+        check_personal(data.password, data.name, data.email)
+        await throttling.sign_up(request)
         hashed = await passwords.hash(data.password)
         return created(await UserRepository(session=transaction).sign_up(data, hashed), self.path)
 

@@ -8,8 +8,13 @@ from sqlalchemy import DateTime, Index, String, false, func, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.model import Model
-from app.problems import EmailTaken
+from app.problems import Conflict, EmailTaken
 from app.repository.filters import address_key
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    detail = "Somebody must stay who is an administrator and active"
 
 
 class User(Model):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.problems import LastAdministrator
 from app.repository.crud import Collection, Condition, Repository
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.schemas import Caller, Stored
-from app.resources.users.model import User
+from app.resources.users.model import LastAdministrator, User
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserAccount, UserCreate, UserQuery, UserRead
 
 _LISTED = {

@@ -1,0 +1,63 @@
+"""Rows: those that could not stay as they are, by their number and the first of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from app.database.adoption.doubts import is_text
+from app.database.adoption.found import Found
+from app.database.adoption.words import counted, rows
+
+_FIRST = 5
+
+_WHICH = """
+SELECT count(*), ARRAY(SELECT id FROM {relation} WHERE {condition} ORDER BY id LIMIT {first})
+FROM {relation} WHERE {condition}
+"""
+_TWINS = """
+SELECT count(*), (array_agg(ids ORDER BY ids))[1:{first}] FROM (
+    SELECT array_agg(id ORDER BY id) AS ids FROM {relation} WHERE email IS NOT NULL GROUP BY {key} HAVING count(*) > 1
+) AS twins
+"""
+
+
+def count(connection: Connection, table: Found) -> int:
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table.relation}").scalar_one())  # noqa: S608
+
+
+def of_rows(connection: Connection, table: Found) -> Iterator[str]:
+    """What the rows say against a table that can be read."""
+    if "id" not in table.columns:
+        return
+    for name, size in table.shape.texts.items():
+        column = table.columns.get(name)
+        if column is None or not is_text(column.type):
+            continue
+        limits = {f"{name} IS NULL": "is NULL" if column.nullable else ""}
+        if column.type != f"character varying({size})":
+            limits[f"char_length({name}) > {size}"] = f"is longer than {size} characters"
+        for condition, told in limits.items():
+            if not told:
+                continue
+            names = {"relation": table.relation, "condition": condition, "first": _FIRST}
+            number, ids = connection.exec_driver_sql(_WHICH.format(**names)).one()
+            if number:
+                yield f"{table.name}.{name} {told} in {counted(number, 'row')}: {rows(ids, number)}"
+    if "email" in table.columns and is_text(table.columns["email"].type):
+        yield from _twins(connection, table)
+
+
+def _twins(connection: Connection, table: Found) -> Iterator[str]:
+    """By the key of the first index, too, which is the database's own `lower`."""
+    for key in ("lower(email)", "pg_temp.address_key(email)"):
+        found = connection.exec_driver_sql(_TWINS.format(relation=table.relation, key=key, first=_FIRST)).one()
+        number, twins = found
+        if number:
+            ids = rows([" and ".join(map(str, ids)) for ids in twins or ()], number)
+            yield (
+                f"{table.name}: {counted(number, 'address', 'es')} in more than one row, letter case aside: {ids}."
+                " Change or delete all but one of each"
+            )
+            return

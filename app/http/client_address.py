@@ -1,0 +1,64 @@
+"""Client address: the network that a request comes from, behind proxies that are trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+import structlog
+from litestar import Request
+
+from app.http.etags import header_value
+from app.setting_values import Network
+
+_log = structlog.get_logger("app.access")
+
+
+class ClientAddress:
+    """Tells networks, and the log once of a proxy that is not trusted."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = trusted
+        self._has_told = False
+
+    def network(self, request: Request[Any, Any, Any]) -> str | None:
+        """IPv4 /32 or IPv6 /64; None where the address means nothing: a unix socket, a proxy that is not trusted."""
+        peer = _address((request.scope["client"] or ("",))[0])
+        passed_on = header_value(request, b"x-forwarded-for")
+        if peer is not None and passed_on is not None:
+            peer = self._behind(peer, passed_on)
+        if peer is None:
+            return None
+        return str(ip_network((peer, 64), strict=False) if peer.version == 6 else ip_network(peer))
+
+    def _behind(self, peer: IPv4Address | IPv6Address, passed_on: str) -> IPv4Address | IPv6Address | None:
+        """The right-most address that is not trusted: whatever is left of it may be invented."""
+        if not self._is_trusted(peer):
+            if not self._has_told:
+                self._has_told = True
+                _log.warning("X-Forwarded-For of a peer outside TRUSTED_PROXIES", peer=str(peer))
+            # Where no proxy is named at all it is one; else a stranger who came another way.
+            return peer if self._trusted else None
+        found: IPv4Address | IPv6Address | None = peer
+        for text in reversed(passed_on.split(",")):
+            found = _address(text.strip())
+            if found is None or not self._is_trusted(found):
+                break
+        return found
+
+    def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._trusted)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address, maybe with a port; IPv4 also where it is written as IPv6."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

@@ -1,0 +1,42 @@
+"""Throttling: attempts at passwords are counted before they cost anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.http.client_address import ClientAddress
+from app.http.rules import caller_of
+from app.repository.limits import SIGN_IN, SIGN_UP, Attempt
+from app.repository.throttles import Throttle
+from app.settings import Settings
+
+
+class Throttling:
+    """Counts sign-ups where strangers may sign up, and whatever tells whether a password is right."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+        self._client = ClientAddress(settings.trusted_proxies)
+        self._sign_in = Throttle(engine, SIGN_IN) if settings.throttle else None
+        self._sign_up = Throttle(engine, SIGN_UP) if settings.throttle and settings.access == "token" else None
+
+    async def sign_up(self, request: Request[Any, Any, Any]) -> None:
+        """Raises: RateLimited."""
+        if self._sign_up is not None and caller_of(request) is None:
+            await self._sign_up.charge(Attempt(self._client.network(request)))
+
+    async def attempt(
+        self, request: Request[Any, Any, Any], *, email: str | None = None, user_id: int | None = None
+    ) -> Attempt:
+        """Count an attempt at the password of an account. Raises: RateLimited."""
+        attempt = Attempt(self._client.network(request), email, user_id)
+        if self._sign_in is not None:
+            await self._sign_in.charge(attempt)
+        return attempt
+
+    async def succeeded(self, attempt: Attempt) -> None:
+        """Forget an attempt: whoever knows the password did not guess."""
+        if self._sign_in is not None:
+            await self._sign_in.give_back(attempt)

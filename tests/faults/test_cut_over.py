@@ -1,0 +1,102 @@
+"""The cut-over: a FastAPI service under load hands its database and its traffic over, and could have them back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections import Counter
+
+import httpx
+
+from tests.adoptions import adopt, missing
+from tests.databases import as_text, empty_database, migrate
+from tests.faults.services import service
+from tests.migrations import execute, rows
+from tests.predecessors import make_tables, predecessor_process
+
+
+class People:
+    """Those who sign up and read, at whichever service they are sent to."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.reads_at = self.writes_at = client
+        self.created: list[tuple[int, str]] = []
+        self.answers: Counter[tuple[str, int]] = Counter()
+        self._tasks = [
+            asyncio.create_task(task) for task in (*map(self._sign_up, range(3)), self._read(), self._read())
+        ]
+
+    async def _sign_up(self, who: int) -> None:
+        for number in range(100_000):
+            email = f"person-{who}-{number}@example.com"
+            client = self.writes_at
+            answer = await client.post("/users", json={"name": "Ann", "email": email, "password": "a long enough one"})
+            self.answers["POST", answer.status_code] += 1
+            if answer.status_code == 201:
+                self.created.append((answer.json()["id"], email))
+
+    async def _read(self) -> None:
+        while True:
+            await asyncio.sleep(0.01)
+            if self.created:
+                user_id, email = random.choice(self.created)
+                one, page = await self.reads_at.get(f"/users/{user_id}"), await self.reads_at.get("/users?size=5")
+                self.answers["GET", one.status_code] += 1
+                self.answers["GET", page.status_code] += 1
+                assert one.status_code == 500 or one.json()["email"] == email
+
+    async def until(self, more: int) -> None:
+        """Wait until so many more have signed up."""
+        enough = len(self.created) + more
+        async with asyncio.timeout(60):
+            while len(self.created) < enough:
+                await asyncio.sleep(0.02)
+                for task in self._tasks:
+                    assert not task.done(), task.exception()
+
+    async def go(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def test_nobody_who_signed_up_is_lost_while_the_services_change() -> None:
+    """Takes its time: three processes start, and more than a hundred passwords are hashed."""
+    async with empty_database() as url:
+        await make_tables(url)
+        async with predecessor_process(url) as (old, stop):
+            people = People(old)
+            await people.until(40)
+            adopted = await adopt(url, "--no-prompt")
+            assert adopted.exit_code == 0, adopted.output
+            await people.until(15)
+            await migrate(url)
+            await people.until(15)
+            by_old = len(people.created)
+            failed = +Counter({key: count for key, count in people.answers.items() if key[1] >= 400})
+            async with service(as_text(url)) as running, running.client() as ours:
+                people.answers.clear()
+                people.reads_at = ours
+                await people.until(15)
+                people.writes_at = ours
+                await people.until(40)
+                assert await stop() in (0, -signal.SIGTERM)
+                by_ours = len(people.created) - by_old
+                moved = Counter(people.answers)
+                async with predecessor_process(url) as (back, _):
+                    people.reads_at = people.writes_at = back
+                    await people.until(15)
+                    await people.go()
+                    page = (await back.get("/users?size=1")).json()
+                assert (await ours.get("/users?size=1")).json() == page
+
+        stored = dict(await rows(url, "SELECT id, email FROM users"))
+        print("signed up at the old", by_old, "moved", by_ours, "refused there", dict(failed), "since", dict(moved))
+        assert len(dict(people.created)) == len(people.created)
+        assert {user_id: stored.get(user_id) for user_id, _ in people.created} == dict(people.created)
+        assert page["total"] == len(stored)
+        assert {status for _, status in failed} <= {500}
+        assert {status for _, status in moved} <= {200, 201}
+        assert await missing(url) == []
+        await execute(url, "SELECT recount('users')")

@@ -1,0 +1,240 @@
+"""Adoption: the databases of FastAPI services become ours, with every row, and nothing of theirs is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from alembic.util import CommandError
+from anyio import to_thread
+
+from app.database.engine import ROOT
+from app.database.postgres import _programs
+from app.database_url import DatabaseUrl
+from tests.adoptions import adopt, adopt_and_upgrade, check, missing, psql
+from tests.contrib import programs
+from tests.databases import empty_database, engine_of, migrate
+from tests.migrations import execute, rows, run, schema_of
+from tests.recipes import MIGRATED, PLAIN, RECIPE
+
+TOTALS = "SELECT CAST(sum(total) AS int) FROM row_counts GROUP BY table_name ORDER BY table_name DESC"
+VERSIONS = "SELECT version_num FROM alembic_version"
+
+
+@pytest.fixture(params=["embedded", "contrib"])
+async def theirs(request: pytest.FixtureRequest) -> AsyncIterator[DatabaseUrl]:
+    """Empty yet; on both servers, which are of different versions."""
+    async with empty_database(request.getfixturevalue("contrib") if request.param == "contrib" else None) as url:
+        yield url
+
+
+@pytest.fixture
+async def recipe() -> AsyncIterator[DatabaseUrl]:
+    async with empty_database() as url:
+        await execute(url, RECIPE)
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("shape", "totals"), [(RECIPE, [(30,), (3,)]), (MIGRATED, [(2,)]), (PLAIN, [(1,)])], ids=["recipe", "old", "plain"]
+)
+async def test_a_database_becomes_ours_with_all_that_it_has(
+    theirs: DatabaseUrl, shape: str, totals: list[tuple[int]]
+) -> None:
+    await execute(theirs, shape)
+    before = await rows(theirs, "SELECT id, name, email, hashed_password FROM users ORDER BY id")
+
+    await adopt_and_upgrade(theirs)
+    again = await adopt(theirs, "--no-prompt")
+
+    assert await rows(theirs, "SELECT id, name, email, hashed_password FROM users ORDER BY id") == before
+    assert await rows(theirs, TOTALS) == totals
+    assert (again.exit_code, again.output) == (0, "Nothing to do: this database is one of ours already\n")
+    assert await missing(theirs) == []
+    await check(theirs)
+
+
+@pytest.mark.parametrize("shape", [RECIPE, MIGRATED], ids=["recipe", "old"])
+async def test_the_sql_does_the_same_in_psql(theirs: DatabaseUrl, shape: str, request: pytest.FixtureRequest) -> None:
+    where = programs() if "contrib" in request.node.name else _programs()
+    async with empty_database(theirs) as other:
+        for url in (theirs, other):
+            await execute(url, shape)
+        printed = await adopt(theirs, "--sql")
+        await adopt(other, "--no-prompt")
+
+        psql(where, theirs, printed.output)
+
+        assert await schema_of(theirs) == await schema_of(other)
+        for table in ("schema_history", "schema_kept"):
+            assert await rows(theirs, f"TABLE {table}") == await rows(other, f"TABLE {table}")
+    await migrate(theirs)
+    await check(theirs)
+
+
+async def test_the_numbers_go_on_where_the_sequence_or_the_rows_stand(recipe: DatabaseUrl) -> None:
+    await execute(
+        recipe,
+        "SELECT setval('users_id_seq', 77); INSERT INTO developers VALUES (50, 'Ann', 'ann@example.com', 'c', now());"
+        "GRANT USAGE ON SEQUENCE users_id_seq TO PUBLIC",
+    )
+
+    await adopt_and_upgrade(recipe)
+
+    insert = "INSERT INTO {} VALUES (DEFAULT, 'Bo', 'bo@example.com', 'x') RETURNING id"
+    assert await rows(recipe, insert.format("users (id, name, email, hashed_password)")) == [(78,)]
+    assert await rows(recipe, insert.format("developers (id, name, email, specialty)")) == [(51,)]
+    assert await rows(recipe, "SELECT nextval('users_id_seq')") == [(79,)]
+    assert await rows(recipe, "SELECT 'USAGE' FROM pg_class, aclexplode(relacl) WHERE relname = 'users_id_seq'"
+        " AND grantee = 0") == [("USAGE",)]  # fmt: skip
+
+
+async def test_times_without_a_zone_are_taken_as_utc(recipe: DatabaseUrl) -> None:
+    await execute(recipe, f"ALTER DATABASE {recipe.url.database} SET timezone = 'Asia/Tokyo'")
+
+    told = await adopt_and_upgrade(recipe)
+
+    assert "which seems to be Asia/Tokyo: ALTER ROLE ... SET timezone = 'UTC'" in told
+    assert await rows(
+        recipe, "SELECT created_at = '2024-02-03 04:05:06Z', created_at > now() - interval '1 minute'"
+        " FROM developers ORDER BY id LIMIT 2"
+    ) == [(False, True), (True, False)]  # fmt: skip
+
+
+async def test_another_projects_revision_stays_where_it_looks_for_it() -> None:
+    async with empty_database() as url:
+        await execute(url, MIGRATED)
+
+        await adopt_and_upgrade(url)
+
+        assert await rows(url, VERSIONS) == [("1a31ce608336",)]
+        async with empty_database() as new:
+            await migrate(new)
+            assert await rows(url, "TABLE schema_version") == await rows(new, VERSIONS)
+
+
+async def test_developers_without_users_are_taken_over_too(recipe: DatabaseUrl) -> None:
+    await execute(recipe, "DROP TABLE users")
+
+    told = await adopt_and_upgrade(recipe)
+
+    assert "alembic_version says nothing yet" in told
+    assert await rows(recipe, "SELECT count(*) FROM developers") == [(3,)]
+    assert await missing(recipe) == []
+
+
+async def test_a_schema_that_the_url_names_is_looked_at() -> None:
+    async with empty_database() as url:
+        await execute(url, f"CREATE SCHEMA app; SET search_path TO app; {RECIPE}")
+        await execute(url, f"ALTER DATABASE {url.url.database} SET search_path TO app")
+
+        await adopt_and_upgrade(url)
+        await check(url)
+
+        assert await rows(url, "SELECT DISTINCT schemaname::text FROM pg_tables WHERE tablename IN"
+            " ('users', 'row_counts', 'alembic_version', 'schema_kept')") == [("app",)]  # fmt: skip
+
+
+async def test_a_takeover_that_cannot_have_the_table_leaves_everything(recipe: DatabaseUrl) -> None:
+    before = await schema_of(recipe)
+    engine = engine_of(recipe)
+    async with engine.connect() as reader:
+        await reader.exec_driver_sql("BEGIN")
+        await reader.exec_driver_sql("SELECT FROM users")
+
+        failed = await adopt(recipe, "--no-prompt")
+
+    await engine.dispose()
+    assert failed.exit_code == 1
+    assert failed.output.endswith("Error: Nothing was changed: canceling statement due to lock timeout (55P03)\n")
+    assert await schema_of(recipe) == before
+
+
+async def test_a_takeover_that_is_killed_half_way_leaves_everything(recipe: DatabaseUrl) -> None:
+    kill = "BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); END"
+    await execute(
+        recipe,
+        f"CREATE FUNCTION kill() RETURNS event_trigger LANGUAGE plpgsql AS $$ {kill} $$;"
+        "CREATE EVENT TRIGGER kill ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION kill()",
+    )
+    before = await schema_of(recipe)
+
+    failed = await adopt(recipe, "--no-prompt")
+
+    await execute(recipe, "DROP EVENT TRIGGER kill")
+    assert failed.exit_code == 1
+    assert await schema_of(recipe) == before
+
+
+async def test_nothing_is_changed_before_a_person_says_yes(recipe: DatabaseUrl) -> None:
+    before = await schema_of(recipe)
+
+    for options, stdin, status in ((["--dry-run"], "", 0), (["--sql"], "", 0), ([], "n\n", 1), ([], "", 1)):
+        assert (await adopt(recipe, *options, stdin=stdin)).exit_code == status
+
+    assert await schema_of(recipe) == before
+    assert "Take them over? [y/N]: y\nDone" in (await adopt(recipe, stdin="y\n")).output
+
+
+async def test_an_index_of_ours_that_is_there_before_is_not_made_again(recipe: DatabaseUrl) -> None:
+    await execute(
+        recipe,
+        "ALTER INDEX ix_users_email RENAME TO ix_users_email_old; CREATE INDEX ix_users_name ON users (name, id);"
+        "CREATE UNIQUE INDEX ix_users_email ON users (lower(email))",
+    )
+
+    told = await adopt_and_upgrade(recipe)
+
+    assert "made: ix_users_created_at\n" in told
+    assert await missing(recipe) == []
+
+
+async def test_an_upgrade_before_says_what_to_do() -> None:
+    for shape in (RECIPE, MIGRATED):
+        async with empty_database() as url:
+            await execute(url, shape)
+
+            with pytest.raises(CommandError) as failed:
+                await migrate(url)
+
+            told = "There is a table users of another service: `litestar database adopt` takes it over"
+            assert str(failed.value) == told
+
+
+async def test_a_migration_is_drafted_without_what_is_theirs() -> None:
+    async with empty_database() as url:
+        await execute(url, MIGRATED)
+        await adopt_and_upgrade(url)
+        await execute(url, "ALTER TABLE users ADD later int")
+
+        with pytest.raises(CommandError) as told:
+            await check(url)
+
+    assert str(told.value).count("remove_") == 1
+    assert "Column('later'" in str(told.value)
+
+
+async def test_a_database_without_tables_has_nothing_to_adopt() -> None:
+    async with empty_database() as url:
+        told = await run("litestar", "database", "adopt", "--no-prompt", url=url)
+
+    assert told == (
+        "Nothing to do: there is no table users or developers here, `litestar database upgrade` makes them\n"
+    )
+
+
+async def test_what_the_page_says_to_do_before_leaves_no_table_to_be_written_anew(recipe: DatabaseUrl) -> None:
+    page = (ROOT / "docs/cut-over.md").read_text()
+    script = page.split("\n## Large tables\n")[1].split("```sql\n")[1].split("```")[0]
+    await execute(recipe, "INSERT INTO developers (name, email, specialty) VALUES ('Ann', 'ann@example.com', 'c')")
+
+    await to_thread.run_sync(psql, _programs(), recipe, script)
+    planned = (await adopt(recipe, "--dry-run")).output.split("developers, ")[0]
+    await execute(recipe, "INSERT INTO users (name, email, hashed_password) VALUES ('Bo', 'bo@example.com', '')")
+    await adopt_and_upgrade(recipe)
+
+    assert "widened" not in planned
+    assert "made: ix_users_created_at\n" in planned
+    assert await rows(recipe, "SELECT max(id) FROM users") == [(31,)]
+    assert await missing(recipe) == []
+    await check(recipe)
