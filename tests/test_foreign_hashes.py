@@ -62,6 +62,14 @@ def test_a_hash_of_another_system_is_of_its_password_alone(name: str) -> None:
     assert (verify(hashed, "correct horse battery"), verify(hashed, "correct horse batterx")) == (True, False)
 
 
+@pytest.mark.parametrize("costs", ["600", "i=600", "i=600,l=32"])
+def test_the_costs_of_a_phc_string_are_spelt_in_several_ways(costs: str) -> None:
+    hashed = f"$pbkdf2-sha256${costs}$jRUGJzySSikymydfabQcNQ$74fcQRGzgiXKJzDw3i5WTA+/fM5HYfZwJxqLVVnYQ4k"
+
+    check_hash(hashed)
+    assert (verify(hashed, "correct horse battery"), verify(hashed, "wrong horse")) == (True, False)
+
+
 def test_every_kind_has_a_hash_to_try() -> None:
     found = [kind(normal_hash(HASHES[name])) for name in HASHES.keys() - REFUSED.keys() - ELSEWHERE]
 
