@@ -47,7 +47,7 @@ def _build(settings: Settings | None = None) -> Litestar:
 
 @cache
 def _application() -> ModuleType:
-    from app.collections import without_collections
+    from app.cli.lazy import without_collections
     from app.database.signals import quiet_interrupts
 
     with quiet_interrupts(), without_collections():

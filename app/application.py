@@ -13,6 +13,7 @@ from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Controller, Litestar
 from litestar.di import Provide
 
+from app.credentials.passwords import Passwords
 from app.database.engine import configure_database, database_url, time_limit
 from app.database.pool import Pool, trimming
 from app.http.cors import configure_cors
@@ -31,7 +32,6 @@ from app.operations.health import HealthController, Readiness
 from app.operations.leaving import leaving
 from app.operations.metrics import Metrics, show_metrics
 from app.operations.upkeep import Upkeep
-from app.passwords import Passwords
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
 from app.resources.passwords.controller import PasswordController

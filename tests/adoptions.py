@@ -13,8 +13,8 @@ from sqlalchemy import make_url
 from app.cli.adopt import adopt_command
 from app.cli.command import CommandRunner
 from app.database.engine import configure_database
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.databases import alembic_commands, as_text, empty_database, migrate
 from tests.migrations import schema_of
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import hasher
-from app.tokens import make_token, token_hash
+from app.credentials.passwords import hasher
+from app.credentials.tokens import make_token, token_hash
 
 PASSWORD = "correct horse"
 

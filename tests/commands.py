@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from app.cli.plugin import CommandLinePlugin
 from app.database import embedded
-from app.database_url import DatabaseUrl
 from app.settings import Settings, load_settings
+from app.settings.database_url import DatabaseUrl
 
 ROOT = Path(__file__).parent.parent
 LITESTAR = (sys.executable, "-m", "litestar", "--app", "app:create_app")

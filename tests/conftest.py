@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
 from app.database.model import Model
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.commands import Shell
 from tests.contrib import contrib_server

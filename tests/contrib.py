@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.database_url import DatabaseUrl, parse_database_url
+from app.settings.database_url import DatabaseUrl, parse_database_url
 
 
 def programs() -> Path:

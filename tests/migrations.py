@@ -14,7 +14,7 @@ from anyio import to_thread
 from sqlalchemy import text
 
 from app.database.engine import ROOT
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import as_text, engine_of
 
 HEAD = str(ScriptDirectory(str(ROOT / "alembic")).get_current_head())

@@ -15,7 +15,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import as_text
 from tests.faults.ports import free_port
 

@@ -8,8 +8,8 @@ import pytest
 from litestar import Litestar
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.problems import problem, problem_of
 

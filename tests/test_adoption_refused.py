@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.adoptions import adopt
 from tests.databases import empty_database
 from tests.migrations import execute, schema_of

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 from anyio import to_thread
 
-from app.database_url import DatabaseUrl, parse_database_url
 from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 
 ADVICE = "lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise max_connections"
 

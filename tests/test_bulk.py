@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from app.validation.addresses import is_plain_email
 from tests.clients import client_of
 from tests.databases import empty_database, migrate

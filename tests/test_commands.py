@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.cli.command import CommandRunner
 from app.cli.output import print_table
+from app.credentials.passwords import Passwords
 from app.database.engine import configure_database
-from app.database_url import DatabaseUrl
-from app.passwords import Passwords
 from app.resources.users.model import User
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.commands import Shell
 from tests.people import add_people
 from tests.test_counts import ADD, run

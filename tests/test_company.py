@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.repository.reader import Reader
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.people import add_crowd
 from tests.test_cursors import ORDERS

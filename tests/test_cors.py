@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 
 OURS, THEIRS = {"Origin": "https://app.example.com"}, {"Origin": "https://evil.example"}

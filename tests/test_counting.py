@@ -14,7 +14,7 @@ from sqlalchemy import NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.test_counts import ADD, total
 from tests.test_users import sign_up
 

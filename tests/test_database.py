@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.engine import configure_database
 from app.database.pool import Pool
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 
 
 def engine_with(url: DatabaseUrl, **settings: float) -> AsyncEngine:

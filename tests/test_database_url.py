@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
-from app.database_url import parse_database_url
+from app.settings.database_url import parse_database_url
 
 
 def arguments(text: str) -> dict[str, Any]:

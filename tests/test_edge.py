@@ -12,8 +12,8 @@ from litestar.exceptions import LitestarException
 from litestar.response import Stream
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.problems import problem, problem_of
 from tests.test_metrics import count, scrape

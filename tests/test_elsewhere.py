@@ -10,7 +10,7 @@ import sys
 import pytest
 from anyio import to_thread
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import as_text
 from tests.services import ROOT
 

@@ -19,9 +19,9 @@ from app import create_app
 from app.database.errors import database_problem
 from app.database.failures import explain
 from app.database.homes import ServerError
-from app.database_url import DatabaseUrl, parse_database_url
 from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.clients import client_of
 from tests.commands import Shell
 from tests.databases import empty_database, migrate

@@ -13,7 +13,7 @@ from app.bulk.batches import batches
 from app.bulk.mapping import FieldMap
 from app.bulk.records import Reading, Records
 from app.bulk.source import RecordsError
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.records import USERS
 
 FOLDER = Path(__file__).parent / "files"

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.bulk.formats import encoder
 from app.bulk.staging import Staging, driver_of
 from app.cli.exporting import _export
-from app.database_url import DatabaseUrl
 from app.http.exception_handlers import to_problem
+from app.settings.database_url import DatabaseUrl
 from tests.test_database import engine_with
 
 SHOW = "SELECT current_setting('idle_in_transaction_session_timeout')"

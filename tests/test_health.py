@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from app import create_app
-from app.database_url import DatabaseUrl, parse_database_url
 from app.repository.reader import Reader
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
 from tests.problems import problem, problem_of

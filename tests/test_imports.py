@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.users.model import User
 from tests.commands import Shell
 from tests.people import add_people

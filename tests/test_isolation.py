@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.database.engine import configure_database
 from app.database.transactions import Level, run_isolated
-from app.database_url import DatabaseUrl
 from app.http.exception_handlers import to_problem
 from app.resources.users.model import User
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.test_users import sign_up
 
 LEAD = "lead"

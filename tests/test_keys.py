@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import aliased
 
 from app.database.engine import configure_database
-from app.database_url import DatabaseUrl
 from app.repository.reader import Reader, by_key
 from app.resources.users.model import User
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.people import add_crowd
 
 _sums = select(

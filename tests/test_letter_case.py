@@ -14,8 +14,8 @@ from anyio import to_thread
 from sqlalchemy import text
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.commands import Shell
 from tests.databases import alembic_commands, empty_database, engine_of, migrate
 from tests.test_counts import run

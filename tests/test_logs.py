@@ -17,11 +17,11 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import create_app
-from app.database_url import DatabaseUrl, parse_database_url
 from app.logs import configure_logs
 from app.resources.users.model import User
 from app.resources.users.repository import UserRepository
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.clients import client_of
 
 

@@ -14,9 +14,9 @@ from litestar import Litestar
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.operations.metrics import Metrics
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.services import Service, eventually
 

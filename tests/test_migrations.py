@@ -18,8 +18,8 @@ from alembic.util import CommandError
 from anyio import to_thread
 
 from app.database.engine import ROOT, configure_database
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.databases import alembic_commands, empty_database, engine_of, migrate
 from tests.migrations import HEAD, INDEX, Newer, execute, rows, run, schema_of, upgrade_at_once
 

@@ -15,7 +15,7 @@ from anyio import to_thread
 from app.cli.database import plain_errors
 from app.database.engine import ROOT
 from app.database.history import load_scripts
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import alembic_commands, empty_database, migrate
 from tests.migrations import Newer, execute, run
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.foreign_hashes import kind, verify
+from app.credentials.foreign_hashes import kind, verify
 from app.resources.users.model import User
 from tests.commands import ROOT, Shell
 from tests.test_foreign_files import FOLDER

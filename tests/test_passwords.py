@@ -10,8 +10,8 @@ import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from app.hash_forms import check_hash
-from app.passwords import Passwords, _matches
+from app.credentials.hash_forms import check_hash
+from app.credentials.passwords import Passwords, _matches
 from app.problems import Unavailable
 
 
@@ -61,7 +61,7 @@ async def test_no_more_are_hashed_at_once_than_there_are_threads(monkeypatch: py
             running -= 1
         return True
 
-    monkeypatch.setattr("app.passwords._matches", slow)
+    monkeypatch.setattr("app.credentials.passwords._matches", slow)
     await asyncio.gather(*(passwords.verify("correct horse", "") for _ in range(20)))
 
     assert most == 2

@@ -19,9 +19,9 @@ from sqlalchemy.util import greenlet_spawn
 
 from app import create_app
 from app.database.pool import FRESH, Pool
-from app.database_url import DatabaseUrl
 from app.repository.reader import Reader, render
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 
 _BACKEND = render(select(text("pg_backend_pid()")))

@@ -8,10 +8,10 @@ from sqlalchemy import BigInteger, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.engine import configure_database
-from app.database_url import DatabaseUrl
 from app.repository.reader import Reader, render
 from app.resources.users.model import User
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 
 _BY_ID = render(select(User.name).where(User.id == bindparam("id", type_=BigInteger)))
 _FAILING = render(select(1 / bindparam("zero", type_=BigInteger)))

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.database.postgres import _programs
-from app.database_url import DatabaseUrl
 from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.commands import Shell
 from tests.contrib import programs
 from tests.databases import as_text, empty_database, engine_of, migrate

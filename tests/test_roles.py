@@ -12,9 +12,9 @@ import pytest
 from anyio import to_thread
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.commands import Shell
 from tests.databases import empty_database, migrate

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
-from app.database_url import DatabaseUrl
+from app.credentials.tokens import make_token
 from app.http.rules import RULES, apply_rules
 from app.settings import Settings
-from app.tokens import make_token
+from app.settings.database_url import DatabaseUrl
 from tests.callers import add_session, add_user, bearer
 from tests.clients import client_of
 from tests.problems import problem, problem_of

@@ -16,8 +16,8 @@ from anyio import to_thread
 
 from app import create_app
 from app.database.engine import ROOT
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.databases import alembic_commands, empty_database, migrate
 from tests.migrations import HEAD, NICKNAME, Newer, execute, rows, run

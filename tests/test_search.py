@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import empty_database, engine_of, migrate
 from tests.people import add_people
 from tests.test_counts import run

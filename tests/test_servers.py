@@ -16,9 +16,9 @@ from sqlalchemy import make_url
 
 from app import create_app
 from app.database.engine import ROOT
-from app.database_url import DatabaseUrl, parse_database_url
 from app.operations.connection_budget import log_connection_budget
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.clients import client_of
 from tests.databases import as_text, empty_database, migrate
 from tests.migrations import Newer, execute, rows

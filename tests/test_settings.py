@@ -10,9 +10,9 @@ import pytest
 
 from app import create_app
 from app.database.engine import COMPOSE_URL, ROOT, database_url
-from app.database_url import parse_database_url
 from app.environment import read_environment
 from app.settings import Settings, SettingsError, load_settings
+from app.settings.database_url import parse_database_url
 
 NOWHERE = Path("/nonexistent")
 FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
@@ -59,7 +59,7 @@ def test_every_setting_stands_once_in_the_example() -> None:
 
 
 def test_every_setting_says_what_it_means() -> None:
-    source = (ROOT / "app" / "settings.py").read_text().splitlines()
+    source = (ROOT / "app/settings/__init__.py").read_text().splitlines()
 
     for name in FIELDS:
         line = next(n for n, text in enumerate(source) if text.startswith(f"    {name.lower()}: "))

@@ -10,7 +10,7 @@ from unicodedata import normalize
 import pytest
 from anyio import to_thread
 
-from app.database_url import DatabaseUrl
+from app.settings.database_url import DatabaseUrl
 from tests.databases import alembic_commands, empty_database, migrate
 from tests.migrations import execute, rows, run
 

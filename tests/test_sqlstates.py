@@ -14,8 +14,8 @@ from sqlalchemy import BigInteger, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
 from tests.databases import empty_database, engine_of, migrate
 from tests.faults.services import ada

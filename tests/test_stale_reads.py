@@ -15,12 +15,12 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.engine import configure_database
-from app.database_url import DatabaseUrl
 from app.repository.reader import Reader, by_key
 from app.resources.users.model import User
 from app.resources.users.repository import users
 from app.resources.users.schemas import UserQuery
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.people import add_crowd
 
 READS = int(os.environ.get("STALE_READS", "4000"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.validation.addresses import normal_email
 from app.validation.texts import is_readable, readable
 from tests.commands import Shell

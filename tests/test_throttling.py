@@ -14,11 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
-from app.database_url import DatabaseUrl
 from app.http.client_address import ClientAddress
 from app.repository.limits import SIGN_IN, SIGN_UP, Attempt
 from app.repository.throttles import Throttle
 from app.settings import Settings, load_settings
+from app.settings.database_url import DatabaseUrl
 from tests.callers import PASSWORD, add_session, add_user, bearer
 from tests.clients import client_of
 from tests.problems import problem, problem_of

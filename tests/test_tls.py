@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.database_url import parse_database_url
+from app.settings.database_url import parse_database_url
 from tests.commands import LITESTAR, ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")

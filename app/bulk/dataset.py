@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from app.bulk.mapping import Reader, Terms
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.validation.validator import in_utc
 
 _has_zone = re.compile(r"(.{10,})\s+(?:UTC|GMT|Z|([+-]\d\d:?\d\d))").fullmatch
@@ -37,6 +37,8 @@ class Target(Struct, frozen=True):
     """Fields of which a record has one, unless it may do without."""
     defaults: Mapping[str, str] = {}
     """What a column holds if a new record does without, as SQL."""
+    blanks: Mapping[str, str] = {}
+    """Texts of columns that change nothing which is stored."""
     is_slow: Callable[[Any], bool] = lambda _: False
     """Whether a record takes long to `complete`; a hundred of those are a batch."""
     complete: Callable[[Any], Awaitable[Any]] | None = None

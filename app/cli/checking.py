@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.cli.users import PASSWORD_STDIN, ask_password, validated
-from app.foreign_hashes import kind, verify
+from app.credentials.foreign_hashes import kind, verify
 from app.problems import Missing
 from app.resources.users.repository import UserRepository
 from app.resources.users.schemas import UserQuery

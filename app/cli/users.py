@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.cli.output import print_json, print_table
-from app.passwords import hasher
+from app.credentials.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
 from app.repository.schemas import Stored

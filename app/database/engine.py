@@ -15,8 +15,8 @@ from app.database.connector import Connector
 from app.database.hooks import attach_hooks
 from app.database.pool import Pool
 from app.database.postgres import installed
-from app.database_url import DatabaseUrl, parse_database_url
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl, parse_database_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -13,8 +13,8 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.database.connector import CONNECTION_ERRORS
 from app.database.pool import Pool
-from app.database_url import DatabaseUrl
 from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 
 PING_TIMEOUT = 0.5
 """Seconds within which a connection that has rested must answer."""

@@ -10,7 +10,7 @@ import structlog
 from litestar import Request
 
 from app.http.etags import header_value
-from app.setting_values import Network
+from app.settings.values import Network
 
 _log = structlog.get_logger("app.access")
 

@@ -10,11 +10,11 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
+from app.credentials.tokens import token_hash
 from app.http.etags import header_value
 from app.http.openapi import problems
 from app.problems import Forbidden, Missing, Unauthenticated
 from app.repository import schemas
-from app.tokens import token_hash
 from app.validation.texts import is_whole_number
 
 RULES = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from app.credentials.passwords import Passwords
 from app.database.pool import Pool
-from app.passwords import Passwords
 from app.repository.reader import Reader
 
 Figures = dict[str, tuple[float, str]]

@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 
 from app.database.postgres import PostgresServer, _hand_over, _programs
-from app.database_url import DatabaseUrl, parse_database_url
+from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.databases import migrate
 from tests.faults.ports import free_port
 

@@ -16,8 +16,8 @@ from typing import Any, cast
 import httpx
 
 from app import create_app
-from app.database_url import parse_database_url
 from app.settings import Settings
+from app.settings.database_url import parse_database_url
 from tests.faults.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 
 from app.database import migration_lock
-from app.database_url import parse_database_url
+from app.settings.database_url import parse_database_url
 from tests.commands import Shell
 from tests.databases import alembic_commands
 from tests.faults.postgres import PrivatePostgres

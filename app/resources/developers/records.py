@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from app.bulk.dataset import Dataset, Target
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
 from app.resources.developers.schemas import Specialty
 from app.validation.fields import Email, Name
 

@@ -7,13 +7,13 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET
 
+from app.credentials.passwords import Passwords
 from app.http.dependencies import AnyRequest, Reader, Transaction
 from app.http.openapi import problems
 from app.http.path_parameters import RowId
 from app.http.responses import NO_STORE, JsonResponse
 from app.http.rules import Visitor
 from app.http.throttling import Throttling
-from app.passwords import Passwords
 from app.resources.passwords.repository import (
     begin_reset,
     check_password,

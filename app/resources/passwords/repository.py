@@ -7,14 +7,14 @@ from datetime import timedelta
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.passwords import Passwords
+from app.credentials.passwords import Passwords
+from app.credentials.tokens import make_token, token_hash
 from app.problems import FieldError, Invalid, Missing
 from app.repository.reader import Reader, by_key
 from app.resources.passwords.model import PasswordReset
 from app.resources.passwords.schemas import ResetToken
 from app.resources.sessions.repository import end_others
 from app.resources.users.model import User
-from app.tokens import make_token, token_hash
 from app.validation.weak_passwords import check_personal
 
 _LIFETIME = timedelta(minutes=15)

@@ -9,7 +9,8 @@ from msgspec import Struct
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.passwords import Passwords, should_rehash
+from app.credentials.passwords import Passwords, should_rehash
+from app.credentials.tokens import make_token, token_hash
 from app.problems import Missing, Unauthenticated
 from app.repository.reader import Lookup, Reader, Rendered, by_key, render
 from app.repository.schemas import Caller
@@ -19,7 +20,6 @@ from app.resources.sessions.schemas import SessionRead, SignedIn, SignIn
 from app.resources.users.model import User
 from app.resources.users.schemas import UserRead
 from app.settings import Settings
-from app.tokens import make_token, token_hash
 
 _WRONG = "The address or the password is wrong"
 

@@ -6,6 +6,7 @@ from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from app.credentials.passwords import Passwords
 from app.http.dependencies import AnyRequest, Reader, Transaction
 from app.http.etags import condition
 from app.http.openapi import NOT_MODIFIED, ConditionalChange, ConditionalRead, listed_by, problems
@@ -14,7 +15,6 @@ from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
 from app.http.rules import Caller, caller_of
 from app.http.throttling import Throttling
-from app.passwords import Passwords
 from app.repository.schemas import CursorPage, Page
 from app.resources.users.repository import UserRepository, accounts, as_account, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_origin
 
 import msgspec
 
-from app.database_url import DatabaseUrl, parse_database_url
+from app.settings.database_url import DatabaseUrl, parse_database_url
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _SWITCH = {"yes": "true", "on": "true", "no": "false", "off": "false"}

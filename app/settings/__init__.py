@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from app.database_url import DatabaseUrl
 from app.environment import given, read_environment
-from app.processor import require_processor
-from app.setting_values import Network, read_value
+from app.settings.database_url import DatabaseUrl
+from app.settings.processor import require_processor
+from app.settings.values import Network, read_value
 
 _ALIASES = {
     "DATABASE_ECHO": "DB_ECHO",

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 from msgspec import Struct, field
 from sqlalchemy import URL
 
-from app.database_parameters import IGNORED, known, session, statement_caches
-from app.database_tls import judged, tls
+from app.settings.database_parameters import IGNORED, known, session, statement_caches
+from app.settings.database_tls import judged, tls
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 _PATHS = {"passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from app.database_tls import FOR_TLS
+from app.settings.database_tls import FOR_TLS
 
 _SESSIONS = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _TAKEN = FOR_TLS | {"host", "port", "dbname", "user", "password", "passfile", "krbsrvname", "gsslib", "options"}

@@ -13,7 +13,7 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app import foreign_hashes
+from app.credentials import foreign_hashes
 from app.problems import Unavailable
 
 T = TypeVar("T")

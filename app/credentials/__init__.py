@@ -1,0 +1,1 @@
+"""Credentials: passwords, their hashes of whatever kind, and tokens."""
