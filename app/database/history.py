@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,12 +91,12 @@ class History:
         self._recorded = needs
 
 
-def refuse_foreign(ctx: MigrationContext, heads: Collection[str]) -> None:
-    """Refuse tables of another service, which no migration of ours made. Raises: CommandError."""
+def refuse_foreign(ctx: MigrationContext, heads: Collection[str], tables: Set[str]) -> None:
+    """Refuse those of `tables` that are another service's, as no migration of ours made them. Raises: CommandError."""
     if ctx.connection is None or revisions_of(_script(ctx)).intersection(heads):
         return
     there = set(inspect(ctx.connection).get_table_names())
-    if not there & {HISTORY.name, KEPT.name} and (theirs := there & {"users", "developers"}):
+    if not there & {HISTORY.name, KEPT.name} and (theirs := there & tables):
         raise CommandError(
             f"There is a table {max(theirs)} of another service: `litestar database adopt` takes it over"
         )
