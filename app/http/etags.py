@@ -57,9 +57,14 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
 
 def _check_form(name: str, given: str) -> None:
     if given != "*" and not _parse(given):
-        malformed = Malformed(f"{name} is no ETag")
-        malformed.errors = [FieldError('must be * or what ETag said, quotes included, such as "1"', header=name)]
-        raise malformed
+        raise no_tag(name)
+
+
+def no_tag(name: str) -> Malformed:
+    """What is said of a condition that is not understood."""
+    malformed = Malformed(f"{name} is no ETag")
+    malformed.errors = [FieldError('must be * or what ETag said, quotes included, such as "1"', header=name)]
+    return malformed
 
 
 def _check_match(if_match: str, version: str) -> None:
