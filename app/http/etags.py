@@ -34,8 +34,8 @@ def is_not_modified(request: Request[Any, Any, Any], version: int | str) -> bool
     if not [name for name, _ in request.scope["headers"] if name in _CONDITIONS]:
         return False
     if (if_match := header_value(request, b"if-match")) is not None:
-        _check_match(if_match.strip(), str(version))
-    if_none_match = (header_value(request, b"if-none-match") or "").strip()
+        _check_match(if_match.strip(" \t"), str(version))
+    if_none_match = (header_value(request, b"if-none-match") or "").strip(" \t")
     return if_none_match == "*" or any(text == str(version) for _, text in _parse(if_none_match))
 
 
@@ -46,7 +46,7 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
     """
     for name in ("If-Match", "If-None-Match"):
         if (given := header_value(request, name.lower().encode())) is not None:
-            _check_form(name, given.strip())
+            _check_form(name, given.strip(" \t"))
 
     def check(version: int) -> None:
         if is_not_modified(request, version):

@@ -76,7 +76,7 @@ class Gate:
             scheme, _, token = (header_value(request, b"authorization") or "").partition(" ")
             if scheme.lower() != "bearer":
                 return None
-            hashed = token_hash(token.strip())
+            hashed = token_hash(token.strip(" "))
             caller = scope["caller"] = await self._find(hashed) if hashed else None
             if caller is None:
                 raise Unauthenticated("The token is not valid", challenge='Bearer error="invalid_token"')
