@@ -106,3 +106,11 @@ async def test_whatever_is_inside_an_answer_is_described_as_well(closed: dict[st
     times = ("created_at", "expires_at", "last_used_at")
     assert {session[name].get("format") for name in times} == {"date-time"}
     assert "text" not in str(listed)
+
+
+async def test_the_document_is_the_same_however_it_is_asked_for(database: DatabaseUrl) -> None:
+    app = create_app(Settings(database_url=database))
+    async with client_of(app) as client:
+        first, second = [await client.get(f"/schema/openapi.json{end}") for end in ("", "/")]
+
+    assert first.json() == second.json()

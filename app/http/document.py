@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -59,6 +60,7 @@ def name_operation(handler: HTTPRouteHandler, _method: Any, path: list[Any]) -> 
 
 def render_document(request: AnyRequest, described: dict[str, Any]) -> bytes:
     """The document as it is served below the root path of a request."""
+    described = deepcopy(described)  # Another way to ask needs it as it was.
     # A handler of several paths has them in a set, so that each start would give another order.
     paths = dict(sorted(described["paths"].items()))
     schemas = _schemas(request.app.routes)
