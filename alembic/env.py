@@ -21,19 +21,11 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlalchemy.util import immutabledict
 
 import app.application  # noqa: F401  # knows every model
+from app.database.adopted import VERSION_TABLES, kept, refuse_foreign, version_table
 from app.database.engine import configure_database
 from app.database.errors import DRIVER_ERRORS, root_cause
 from app.database.failures import explain, reason_of
-from app.database.history import (
-    HISTORY,
-    VERSION_TABLES,
-    History,
-    is_past,
-    kept,
-    refuse_foreign,
-    refuse_stranger,
-    version_table,
-)
+from app.database.history import HISTORY, History, is_past, refuse_stranger
 from app.database.migration_lock import exclusive, lock_transaction, unlocked
 from app.database.migrations import judge, widen, without_timeouts
 from app.database.model import Model
