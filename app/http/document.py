@@ -44,6 +44,7 @@ _USUAL = {
     "patch": "What is left out stays. With `If-Match` only that version is changed, else it is 412.",
     "delete": "With `If-Match` only that version is deleted, else it is 412. What is gone is 404.",
     "post": "The answer is what was stored. A field that is unknown is 422.",
+    "bulk": "All or none: the first that is in the way is named by its place, as `/17/name`.",
     "list": "By page, with totals, or by cursor, which each page names for the next. An unknown parameter is 422.",
 }
 """What holds for every resource."""
@@ -115,7 +116,8 @@ def _describe(operation: dict[str, Any], schemas: dict[str, Any], known: dict[st
     parameters = {one["name"] for one in operation.get("parameters", ())}
     answers = operation["responses"]
     made = _made(answers.get("201", {}))
-    usual = "list" if "size" in parameters else method if "If-Match" in parameters or made else ""
+    usual = "list" if "size" in parameters else "bulk" if "BulkCreated" in str(answers.get("201")) else method
+    usual = usual if usual != method or made or "If-Match" in parameters else ""
     said = filter(None, (_USUAL.get(usual, ""), rest.strip()))
     operation |= {"summary": line.rstrip("."), "description": "\n\n".join(said)}
     if (body := operation.get("requestBody", {}).get("content")) and method == "patch":

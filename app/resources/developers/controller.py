@@ -45,10 +45,7 @@ class DeveloperController(Controller):
         before_request=check_array,
     )
     async def create_many(self, data: JSONBody[DeveloperBulk], transaction: Transaction) -> JsonResponse[BulkCreated]:
-        """Create up to 10,000 developers.
-
-        All or none: the first that is in the way is named by its place, as `/17/email`.
-        """
+        """Create up to 10,000 developers."""
         count = await DeveloperRepository(session=transaction).create_many(data)
         return JsonResponse(BulkCreated(count), status_code=201)
 
