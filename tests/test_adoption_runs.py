@@ -102,9 +102,7 @@ async def test_a_database_without_tables_has_nothing_to_adopt() -> None:
     async with empty_database() as url:
         told = await run("litestar", "database", "adopt", "--no-prompt", url=url)
 
-    assert told == (
-        "Nothing to do: there is no table users or developers here, `litestar database upgrade` makes them\n"
-    )
+    assert told == "Nothing to do: there are no tables to take over, `litestar database upgrade` makes new ones\n"
 
 
 async def test_what_the_page_says_to_do_before_leaves_no_table_to_be_written_anew(recipe: DatabaseUrl) -> None:

@@ -321,17 +321,6 @@ async def test_who_was_deactivated_is_exported_as_such(shell: Shell, engine: Asy
             assert list(await connection.scalars(select(User.active))) == [False]
 
 
-async def test_developers_come_from_elsewhere_too(shell: Shell, client: httpx.AsyncClient) -> None:
-    given = "Id|Full Name|E-mail|Craft\n7|Ann Lee|ann@example.com|backend\n"
-
-    done = await shell.run(
-        "developers", "import", "-", "--map", "name=Full Name,specialty=Craft", "--keep-ids", stdin=given
-    )
-
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert (await client.get("/developers/7")).json()["specialty"] == "backend"
-
-
 async def test_help_names_the_columns(shell: Shell) -> None:
     text = " ".join((await shell.run("users", "import", "--help")).stdout.split())
 

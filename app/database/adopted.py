@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import cast
 
 from alembic.runtime.migration import MigrationContext
@@ -25,12 +25,12 @@ VERSION_TABLES = ("alembic_version", "schema_version")
 """Where the revision is, and where it is if another project has its own in the first."""
 
 
-def refuse_foreign(ctx: MigrationContext, heads: Collection[str]) -> None:
-    """Refuse tables of another service, which no migration of ours made. Raises: CommandError."""
+def refuse_foreign(ctx: MigrationContext, heads: Collection[str], tables: Set[str]) -> None:
+    """Refuse those of `tables` that are another service's, as no migration of ours made them. Raises: CommandError."""
     if ctx.connection is None or revisions_of(cast("ScriptDirectory", ctx.script)).intersection(heads):
         return
     there = set(inspect(ctx.connection).get_table_names())
-    if not there & {HISTORY.name, KEPT.name} and (theirs := there & {"users", "developers"}):
+    if not there & {HISTORY.name, KEPT.name} and (theirs := there & tables):
         raise CommandError(
             f"There is a table {max(theirs)} of another service: `litestar database adopt` takes it over"
         )
