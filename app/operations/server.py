@@ -7,8 +7,10 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from ssl import SSLError
 from typing import Any
 
+from click import ClickException
 from granian._granian import SocketHolder
 from granian.server import MPServer
 
@@ -29,7 +31,12 @@ class Server(MPServer):
         self, target: str, *, load: Callable[[], Any], fd: int | None, note: str, log_dictconfig: Any, **options: Any
     ) -> None:
         """`load` makes in each worker what it serves; `fd` is a socket to listen on, `note` is logged at the start."""
-        super().__init__(target, log_dictconfig=log_dictconfig or _LOGS, **options)
+        try:
+            super().__init__(target, log_dictconfig=log_dictconfig or _LOGS, **options)
+        except SSLError as error:
+            raise ClickException(
+                f"cannot use this certificate with this key: {error.reason or 'they are not PEM'}"
+            ) from error
         self._load = load
         self._given = fd
         self._note = note
