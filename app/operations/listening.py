@@ -38,7 +38,8 @@ def address(*, host: str, port: int, uds: Path | None, fd: int | None, secure: b
             # Granian would share the port with another service, and each would get some of the requests.
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except (OSError, OverflowError) as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) else "a port is between 0 and 65535"
+            # Python repeats the address behind the reason.
+            reason = str(getattr(error, "strerror", "a port is between 0 and 65535")).partition(" (while ")[0]
             raise ClickException(f"cannot listen on {place}: {reason}") from error
     return f"{'https' if secure else 'http'}://{place}"
 
