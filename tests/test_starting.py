@@ -113,6 +113,16 @@ def test_a_worker_that_is_no_copy_of_its_parent_logs_and_ends_alike(start: Start
     assert "Stopping worker-1" in service.log.read_text()
 
 
+def test_granian_alone_leaves_no_database(start: Start) -> None:
+    alone = (LITESTAR.with_name("granian"), "--interface=asgi", "--factory", "app:create_app")
+    service = start(command=alone)
+    eventually(lambda: service.status("/health/ready") is not None and service.postgres() != [])
+
+    service.send(signal.SIGTERM)
+
+    assert (service.wait(), service.left()) == (0, [])
+
+
 def test_a_worker_that_cannot_start_is_tried_once(start: Start, folder: Path) -> None:
     (folder / "broken").mkdir()
     service = start(DATABASE_URL=NOWHERE, cwd=copy_of_the_service(folder, broken=True))
