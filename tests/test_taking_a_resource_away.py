@@ -15,7 +15,7 @@ MIGRATED = "test_the_models_say or test_every_migration_goes or test_the_counter
 OF_THE_OLD_SERVICE = ("test_adoption.py", "test_adoption_refused.py", "test_same_answers.py")
 TAKEN_OVER = "becomes_ours and embedded-recipe or numbers_go_on or every_reason or differences"
 NAMED_STILL = {"CHANGELOG.md", "docs/make-it-yours.md", "docs/cut-over.md", "tests/test_migrations.py", ".ci/sql.py"}
-ADOPTED = {"adoptions.py", "recipes.py", "test_adoption.py", "test_adoption_refused.py"}
+ADOPTED = {"adoptions.py", "recipes.py", "test_adoption.py", "test_adoption_refused.py", "test_adoption_runs.py"}
 """The table of the FastAPI service is theirs, whether or not there is a resource."""
 
 

@@ -28,6 +28,8 @@ ADA = {"name": "Ada", "email": "ada@example.com", "password": "correct horse"}
 
 BULKS = [f"{vars(resource)['path']}/bulk" for resource in RESOURCES if hasattr(resource, "create_many")]
 """The routes that take many rows at once."""
+COLLECTIONS = [vars(resource)["path"] for resource in RESOURCES if hasattr(resource, "update")]
+"""The routes of what can be read, changed and deleted by its id."""
 
 
 def ada(number: int | str) -> dict[str, str]:

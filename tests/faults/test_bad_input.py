@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.faults.answers import PROBLEM_JSON
-from tests.faults.services import ADA, ada
+from tests.faults.services import ADA, COLLECTIONS, ada
 
 JSON = {"Content-Type": "application/json"}
 
@@ -324,10 +324,10 @@ async def test_an_odd_id_is_nobody(client: httpx.AsyncClient, user_id: str, stat
     eve = {"name": "Eve"}
     password = {"new_password": "another battery"}
     one = f"/users/{user_id}"
-    developer = f"/developers/{user_id}"
+    items = [f"{path}/{user_id}" for path in COLLECTIONS]
     requests: list[tuple[str, str, Any]] = [
-        *[(method, path, None) for method in ("GET", "HEAD", "DELETE") for path in (one, developer)],
-        *[("PATCH", path, eve) for path in (one, developer)],
+        *[(method, path, None) for method in ("GET", "HEAD", "DELETE") for path in items],
+        *[("PATCH", path, eve) for path in items],
         *[(method, f"{one}/account", content) for method, content in (("GET", None), ("PATCH", {"active": False}))],
         ("PUT", f"{one}/password", password),
         ("POST", f"{one}/password-resets", None),
