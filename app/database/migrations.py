@@ -94,7 +94,8 @@ def without_timeouts(engine: AsyncEngine) -> Iterator[None]:
         return connection
 
     def limit(connection: Connection) -> None:
-        for statement in LIMITS:
+        outside = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        for statement in () if outside else LIMITS:
             connection.exec_driver_sql(statement)
 
     def execute(_cursor: object, statement: str, parameters: Any, context: Any) -> bool:
