@@ -22,6 +22,7 @@ _HEADERS = {
     "ETag": ("The version, for `If-Match` and `If-None-Match`", {"type": "string"}, '"1764061200000000"'),
     "Location": ("The path of what was created", {"type": "string", "format": "uri-reference"}, "/users/1"),
     "Link": ("The neighbours of this page (RFC 8288)", {"type": "string"}, '</users?page=2>; rel="next"'),
+    "Idempotency-Replayed": ("This was answered before", {"type": "string", "const": "true"}, "true"),
     "Retry-After": ("Seconds after which to ask again", {"type": "integer", "minimum": 1}, 1),
 }
 
@@ -100,13 +101,22 @@ def _describe(operation: dict[str, Any], schemas: dict[str, Any], known: dict[st
             # Litestar's and msgspec's names of generic types differ.
             names = set(re.findall(r"schemas/(?:\w+_app\.\S*?schemas\.)?(\w+)", str(shown["schema"])))
             shown["example"] = example(shown["schema"], schemas, known)
-        headers = {"Retry-After"} if status == "503" else {"ETag"} if status == "304" else set()
+        is_repeatable = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
+        headers = (
+            {"Retry-After"}
+            if status == "503" or (status == "409" and is_repeatable)
+            else {"ETag"}
+            if status == "304"
+            else set()
+        )
         if "Page_" in str(content):
             headers.add("Link")
         elif status == "200" and any(one["name"] == "If-Match" for one in operation.get("parameters", ())):
             headers.add("ETag")
         elif status == "201" and names & {item.__name__ for item in Item.__subclasses__()}:
             headers |= {"ETag", "Location"}
+        if status == "201" and is_repeatable:
+            headers.add("Idempotency-Replayed")
         if headers:
             answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(headers)}
 
