@@ -21,19 +21,12 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlalchemy.util import immutabledict
 
 import app.application  # noqa: F401  # knows every model
+from app.database.adopted import VERSION_TABLES, kept, refuse_foreign, version_table
+from app.database.adoption.shapes import SHAPES
 from app.database.engine import configure_database
 from app.database.errors import DRIVER_ERRORS, root_cause
 from app.database.failures import explain, reason_of
-from app.database.history import (
-    HISTORY,
-    VERSION_TABLES,
-    History,
-    is_past,
-    kept,
-    refuse_foreign,
-    refuse_stranger,
-    version_table,
-)
+from app.database.history import HISTORY, History, is_past, refuse_stranger
 from app.database.migration_lock import exclusive, lock_transaction, unlocked
 from app.database.migrations import judge, widen, without_timeouts
 from app.database.model import Model
@@ -57,8 +50,9 @@ class Steps:
     def __call__(self, heads: tuple[str, ...], run: MigrationContext) -> Iterator[RevisionStep | StampStep]:
         history.begin()
         if run.connection is not None and not run.as_sql:
-            judge(run.connection) if self._upgrades else None
-            refuse_foreign(run, heads)
+            if self._upgrades:
+                judge(run.connection)
+            refuse_foreign(run, heads, {shape.name for shape in SHAPES})
             refuse_stranger(run, heads, upgrades=self._upgrades)
         if self._upgrades and is_past(run, heads):
             return
@@ -83,12 +77,13 @@ def _is_ours(
     """Indexes for searching exist only where the extension pg_trgm does; no model knows them, nor the history.
 
     A table that neither a model nor a migration names is somebody else's, and so is what ours had when it was adopted,
-    as long as no model has more of that name.
+    as long as no model has more of that name; a table of its own name is theirs as a whole.
     """
     if kind != "table" and (is_reflected or model is not None) and (thing.table.name, name) in theirs:
         return False
     if kind == "table" and is_reflected and model is None:
-        return name != HISTORY.name and any(f'"{name}"' in text or f"TABLE {name} " in text for text in _sources())
+        named = any(f'"{name}"' in text or f"TABLE {name} " in text for text in _sources())
+        return named and name != HISTORY.name and (name, name) not in theirs
     return not (kind == "index" and name is not None and name.endswith("_trgm"))
 
 

@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     from inspect import currentframe
 
     from app.database.signals import install_exit_handlers
-    from app.settings.environment import forget_dotenv
+    from app.environment import forget_dotenv
 
     install_exit_handlers()
     forget_dotenv()

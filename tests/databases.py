@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.database import embedded
 from app.database.engine import configure_database, database_url
+from app.environment import read_environment
 from app.settings import Settings, load_settings
 from app.settings.database_url import DatabaseUrl
-from app.settings.environment import read_environment
 
 
 def test_server() -> DatabaseUrl:

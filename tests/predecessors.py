@@ -15,8 +15,11 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from app import create_app
+from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
-from tests.databases import as_text
+from tests.clients import client_of
+from tests.databases import as_text, empty_database, migrate
 from tests.faults.ports import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +50,16 @@ async def predecessor(url: DatabaseUrl) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
     await textbook.engine.dispose()
+
+
+@asynccontextmanager
+async def side_by_side() -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
+    """Clients of both services, each with a database of its own."""
+    async with empty_database() as theirs, empty_database() as ours:
+        await migrate(ours)
+        app = create_app(Settings(database_url=ours, log_format="json", log_level="error"))
+        async with predecessor(theirs) as old, app.lifespan(), client_of(app) as new:
+            yield old, new
 
 
 async def make_tables(url: DatabaseUrl) -> None:

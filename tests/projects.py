@@ -196,7 +196,7 @@ async def test_an_import_asks_the_unique_index_what_is_there(
     client: httpx.AsyncClient, engine: AsyncEngine, on_conflict: OnConflict, settled: tuple[int, int], names: list[str]
 ) -> None:
     await client.post("/projects", json=PROJECT)
-    rows = [(1, "First", "MOON", []), (2, "Second", "SUN", ["a"]), (3, "Third", "SUN", [])]
+    rows = [(1, None, "First", "MOON", []), (2, None, "Second", "SUN", ["a"]), (3, None, "Third", "SUN", [])]
 
     async with driver_of(engine) as driver:
         staging = Staging(driver, "projects", ("name", "key", "tags"))

@@ -22,6 +22,7 @@ from tests.callers import add_session, add_user, bearer
 from tests.commands import Shell
 from tests.databases import empty_database, migrate
 from tests.migrations import execute, rows
+from tests.predecessors import side_by_side
 from tests.problems import invalid, problem_of
 from tests.test_counts import run
 from tests.test_users import sign_up
@@ -326,3 +327,23 @@ async def test_whoever_has_signed_in_reads_and_administrators_change(
     ]
 
     assert statuses == [[401] * 6, [200, 404, 403, 403, 403, 403], [200, 404, 400, 400, 400, 404]]
+
+
+async def test_developers_come_from_elsewhere_too(shell: Shell, client: httpx.AsyncClient) -> None:
+    given = "Id|Full Name|E-mail|Craft\n7|Ann Lee|ann@example.com|backend\n"
+
+    done = await shell.run(
+        "developers", "import", "-", "--map", "name=Full Name,specialty=Craft", "--keep-ids", stdin=given
+    )
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert (await client.get("/developers/7")).json()["specialty"] == "backend"
+
+
+async def test_the_fastapi_service_answers_alike() -> None:
+    async with side_by_side() as both:
+        for number in range(10):
+            body = [{**GRACE, "email": f"d{number}@example.com"}]
+            old, new = [await client.post("/developers/bulk", json=body) for client in both]
+
+            assert (new.status_code, new.json()) == (old.status_code, old.json()) == (201, {"created": 1})

@@ -36,7 +36,7 @@ def dotenv_values(path):
 """
 SHOW = """
 import os, dotenv, litestar.cli._utils
-from app.settings.environment import forget_dotenv
+from app.environment import forget_dotenv
 forget_dotenv()
 raise SystemExit(os.environ["MINE"])
 """

@@ -96,6 +96,7 @@ async def test_a_wrong_value_is_one_rejected_record(shell: Shell, client: httpx.
         ("csv", "name\temail\thashed_password\nN,n@example.com,x\n", "line 2: separated by commas, not by tabs"),
         ("csv", (HEADER + ANN).encode("utf-16-le"), "UTF-16 without a mark; say --encoding utf-16-le"),
         ("csv", (HEADER + ANN).encode("utf-16-be"), "UTF-16 without a mark; say --encoding utf-16-be"),
+        ("csv", f"name,email,hashed_password\n山本,a@example.com,{BCRYPT}\n".encode("iso-2022-jp"), "iso-2022-jp"),
         # A title may stand above the header, but the text of a field is none.
         ("csv", f'Who,Mail,Bio\nAnn,a@x,"hi\n{HEADER}{MALLORY}"\n', "the header must come first"),
         ("csv", f'"Biography\n{HEADER}{MALLORY}"\n', "the header must come first"),

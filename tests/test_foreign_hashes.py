@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.credentials.foreign_hashes import kind, verify
 from app.credentials.hash_forms import check_hash, normal_hash
+from tests.callers import add_user
 
 HASHES: dict[str, str] = json.loads((Path(__file__).parent / "files" / "hashes.json").read_text())
 KINDS = {
@@ -58,6 +62,14 @@ def test_a_hash_of_another_system_is_of_its_password_alone(name: str) -> None:
     assert (verify(hashed, "correct horse battery"), verify(hashed, "correct horse batterx")) == (True, False)
 
 
+@pytest.mark.parametrize("costs", ["600", "i=600", "i=600,l=32"])
+def test_the_costs_of_a_phc_string_are_spelt_in_several_ways(costs: str) -> None:
+    hashed = f"$pbkdf2-sha256${costs}$jRUGJzySSikymydfabQcNQ$74fcQRGzgiXKJzDw3i5WTA+/fM5HYfZwJxqLVVnYQ4k"
+
+    check_hash(hashed)
+    assert (verify(hashed, "correct horse battery"), verify(hashed, "wrong horse")) == (True, False)
+
+
 def test_every_kind_has_a_hash_to_try() -> None:
     found = [kind(normal_hash(HASHES[name])) for name in HASHES.keys() - REFUSED.keys() - ELSEWHERE]
 
@@ -71,6 +83,24 @@ def test_a_hash_that_cannot_be_checked_is_refused_by_its_kind(name: str, told: s
 
     assert told in str(caught.value)
     assert HASHES[name] not in str(caught.value)
+
+
+@pytest.mark.parametrize("made_by", KINDS)
+async def test_whoever_comes_with_a_hash_signs_in_and_has_one_of_ours_then(
+    remote: httpx.AsyncClient, engine: AsyncEngine, made_by: str
+) -> None:
+    hashed = next(found for found in map(normal_hash, HASHES.values()) if found and kind(found) == made_by)
+    await add_user(engine, "Ada", hashed=hashed)
+
+    answers = [
+        await remote.post("/sessions", json={"email": "ada@example.com", "password": password})
+        for password in ("wrong horse battery", "correct horse battery", "correct horse battery")
+    ]
+
+    assert [answer.status_code for answer in answers] == [401, 201, 201]
+    async with engine.connect() as connection:
+        [stored] = await connection.scalars(text("SELECT hashed_password FROM users"))
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 def test_what_django_says_of_no_password_is_none() -> None:

@@ -85,6 +85,20 @@ async def test_people_without_passwords_come_in_when_asked_for_and_cannot_sign_i
     passwords.close()
 
 
+async def test_an_export_of_people_without_passwords_comes_back_and_takes_nobodys_away(
+    shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await shell.run(*CSV, "--without-passwords", stdin="name,email\nAnn,ann@example.com\nBob,bob@example.com\n")
+    exported = (await shell.run("users", "export", "--format", "csv", "--with-hashes")).stdout
+    await run(engine, f"UPDATE users SET hashed_password = '{BCRYPT}' WHERE id = 1")
+    await run(engine, "DELETE FROM users WHERE id = 2")
+
+    done = await shell.run("users", "import", "-", "--on-conflict", "update", stdin=exported)
+
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "2 read, 1 inserted, 0 updated, 1 skipped, 0 rejected")
+    assert [row[2:4] for row in await stored(engine)] == [("ann@example.com", BCRYPT), ("bob@example.com", "!")]
+
+
 async def test_ids_are_kept_and_the_next_comes_after_them(
     shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine
 ) -> None:
@@ -112,11 +126,12 @@ async def test_no_file_of_ours_takes_the_place_of_another(shell: Shell, tmp_path
         ["--rejects", str(kept), "--force"],
         ["--rejects", str(new), "--ids", str(new), "--force"],
         ["--rejects", str(new)],
+        ["--ids", str(kept), "--force", "--dry-run", "--without-passwords"],
     ]
 
     done = [await shell.run("users", "import", str(source), *options) for options in asked]
 
-    assert [result.exit_code for result in done] == [2] * 6
+    assert [result.exit_code for result in done] == [2] * 6 + [0]
     assert (source.read_text().count("Ann"), kept.read_text(), new.exists()) == (1, "kept\n", False)
     assert "is what is to be imported" in done[0].stderr
     assert "is for --rejects already" in done[4].stderr
@@ -304,17 +319,6 @@ async def test_who_was_deactivated_is_exported_as_such(shell: Shell, engine: Asy
         assert done.exit_code == 0
         async with engine.connect() as connection:
             assert list(await connection.scalars(select(User.active))) == [False]
-
-
-async def test_developers_come_from_elsewhere_too(shell: Shell, client: httpx.AsyncClient) -> None:
-    given = "Id|Full Name|E-mail|Craft\n7|Ann Lee|ann@example.com|backend\n"
-
-    done = await shell.run(
-        "developers", "import", "-", "--map", "name=Full Name,specialty=Craft", "--keep-ids", stdin=given
-    )
-
-    assert (done.exit_code, done.stderr) == (0, "")
-    assert (await client.get("/developers/7")).json()["specialty"] == "backend"
 
 
 async def test_help_names_the_columns(shell: Shell) -> None:

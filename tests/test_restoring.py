@@ -188,37 +188,63 @@ async def test_a_recount_holds_up_nobody(migrated: DatabaseUrl) -> None:
     await engine.dispose()
 
 
+_TAKEN = "LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''taken''; END'"
+_FUNCTIONS = {
+    "random()": "double precision",
+    "mod(int, int)": "int",
+    "pg_backend_pid()": "int",
+    "current_setting(text)": "text",
+    "pg_try_advisory_xact_lock(int, int)": "boolean",
+    "counted(bigint)": "bigint",
+}
+_OPERATORS = [
+    ("=", "text", "text", "boolean"),
+    ("=", "int", "int", "boolean"),
+    ("=", "bigint", "int", "boolean"),
+    ("+", "bigint", "bigint", "bigint"),
+    ("-", "int", "bigint", "bigint"),
+    (">", "double precision", "double precision", "boolean"),
+]
+TRAPS = [
+    *(f"CREATE FUNCTION mine.{name} RETURNS {result} {_TAKEN}" for name, result in _FUNCTIONS.items()),
+    "CREATE AGGREGATE mine.count(*) (SFUNC = mine.counted, STYPE = bigint, INITCOND = 0)",
+    *(
+        statement
+        for number, (sign, left, right, result) in enumerate(_OPERATORS)
+        for statement in (
+            f"CREATE FUNCTION mine.f{number}({left}, {right}) RETURNS {result} {_TAKEN}",
+            f"CREATE OPERATOR mine.{sign} (FUNCTION = mine.f{number}, LEFTARG = {left}, RIGHTARG = {right})",
+        )
+    ),
+    "CREATE FUNCTION mine.count_elsewhere(text, int, bigint) RETURNS void " + _TAKEN,
+    "CREATE TEMP TABLE row_counts (LIKE public.row_counts)",
+]
+"""What a caller may put before what the counting uses."""
+
+
 async def test_counting_takes_nothing_of_its_callers(migrated: DatabaseUrl) -> None:
     """It runs with its owner's rights, and without a `search_path` of its own, which cost an insert a tenth."""
     engine = engine_of(migrated)
     role = str(migrated.url.database)
-    fake = "CREATE FUNCTION mine.{}({}) RETURNS {} LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''taken''; END'"
-    operators = [
-        ("=", "text", "boolean"),
-        ("=", "bigint", "boolean"),
-        ("+", "bigint", "bigint"),
-        ("-", "bigint", "bigint"),
-    ]
-    made = [fake.format("random", "", "double precision"), fake.format("mod", "int, int", "int")]
-    for n, (sign, kind, result) in enumerate(operators):
-        made.append(fake.format(f"f{n}", f"{kind}, {kind}", result))
-        made.append(f"CREATE OPERATOR mine.{sign} (FUNCTION = mine.f{n}, LEFTARG = {kind}, RIGHTARG = {kind})")
-    await run(
-        engine, f"CREATE ROLE {role}", f"CREATE SCHEMA mine AUTHORIZATION {role}", f"GRANT ALL ON users TO {role}"
-    )
+    made = f"CREATE ROLE {role}", f"CREATE SCHEMA mine AUTHORIZATION {role}"
+    await run(engine, *made, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
     try:
         async with engine.connect() as connection:
             await connection.execute(text(f"SET ROLE {role}"))
-            for statement in made:
+            for statement in TRAPS:
                 await connection.execute(text(statement))
             await connection.execute(text("SET search_path = mine, pg_catalog"))
             one = ADD.replace("INTO users", "INTO public.users").replace("|| i ||", "|| i::text ||")
-            await connection.execute(text(f"{one} FROM unnest('{{1,2,3}}'::int[]) i"))
+            await connection.execute(text(f"{one} FROM unnest('{{{{0}}}}'::int[]) i"))
+            await connection.execute(text("TRUNCATE public.users CASCADE"))
+            # Often enough for a writer who takes in what others left, too.
+            for n in range(1, 200):
+                await connection.execute(text(f"{one} FROM unnest('{{{{{n}}}}}'::int[]) i"))
+            await connection.execute(text("DELETE FROM public.users WHERE email LIKE 'u1@%'"))
             await connection.execute(text("RESET search_path"))
-            await connection.execute(text("DELETE FROM users WHERE email = 'u1@example.com'"))
             await connection.execute(text("RESET ROLE"))
             settings = await connection.scalar(text("SELECT proconfig FROM pg_proc WHERE proname = 'count_rows'"))
     finally:
         await run(engine, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
         await engine.dispose()
-    assert (settings, await totals(migrated)) == (None, {"users": 2})
+    assert (settings, await totals(migrated)) == (None, {"users": 198})

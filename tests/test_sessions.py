@@ -15,6 +15,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.credentials.tokens import make_token
+from app.database.engine import configure_database
+from app.repository.reader import Reader
+from app.resources.sessions.repository import _BY_EMAIL
+from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.callers import PASSWORD, add_session, add_user, bearer
 from tests.problems import problem, problem_of
 
@@ -90,6 +95,27 @@ async def test_whoever_may_not_sign_in_hears_always_the_same(
 
     assert problem_of(answer) == WRONG
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_an_unknown_address_is_measured_by_one_of_the_rows_and_always_by_the_same(
+    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl
+) -> None:
+    for n in range(12):
+        await add_user(engine, f"U{n}", hashed=f"hash {n}")
+    await execute(engine, "DELETE FROM users WHERE id IN (1, 5, 6)")
+    pool = configure_database(Settings(database_url=database)).get_engine()
+    reader = Reader(pool, limit=10)
+
+    found = {
+        address: [(await reader.records(_BY_EMAIL, {"email": address}))[0] for _ in range(2)]
+        for address in (f"nobody{n}@example.com" for n in range(60))
+    }
+    await pool.dispose()
+
+    assert all(first == again and first[0] is None for first, again in found.values())
+    measured = {first[-1] for first, _ in found.values()}
+    assert measured <= {f"hash {n}" for n in range(12)} - {"hash 0", "hash 4", "hash 5"}
+    assert len(measured) > 4
 
 
 async def test_nobody_can_sign_in_where_nobody_is(remote: httpx.AsyncClient) -> None:

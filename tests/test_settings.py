@@ -10,9 +10,9 @@ import pytest
 
 from app import create_app
 from app.database.engine import COMPOSE_URL, ROOT, database_url
+from app.environment import read_environment
 from app.settings import Settings, SettingsError, load_settings
 from app.settings.database_url import parse_database_url
-from app.settings.environment import read_environment
 
 NOWHERE = Path("/nonexistent")
 FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}

@@ -37,6 +37,8 @@ class Target(Struct, frozen=True):
     """Fields of which a record has one, unless it may do without."""
     defaults: Mapping[str, str] = {}
     """What a column holds if a new record does without, as SQL."""
+    blanks: Mapping[str, str] = {}
+    """Texts of columns that change nothing which is stored."""
     is_slow: Callable[[Any], bool] = lambda _: False
     """Whether a record takes long to `complete`; a hundred of those are a batch."""
     complete: Callable[[Any], Awaitable[Any]] | None = None

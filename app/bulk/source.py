@@ -88,6 +88,8 @@ def _refuse(head: bytes, encoding: str) -> None:
     for pattern, told in _REFUSED.items():
         if re.match(pattern, head.lstrip()):
             raise RecordsError(f"the file is {told}")
+    if re.search(rb"\x1b[$(]", head) and encoding == "utf-8":
+        raise RecordsError("the file is ISO-2022, as mail is in Japan; say --encoding iso-2022-jp")
     if b"\0" in head[:2] and encoding == "utf-8":
         order = "be" if head[:1] == b"\0" else "le"
         raise RecordsError(f"the file is UTF-16 without a mark; say --encoding utf-16-{order}")

@@ -49,6 +49,7 @@ class Staging:
         columns: Sequence[str],
         *,
         defaults: Mapping[str, str] = {},  # never changed
+        blanks: Mapping[str, str] = {},
         keeps_ids: bool = False,
     ) -> None:
         self._driver = driver
@@ -60,7 +61,8 @@ class Staging:
         defaults = {"created_at": "now()", **defaults}
         changed = [name for name in columns if name != "created_at"]
         # Where nothing may be NULL, NULL stands for what is stored.
-        given = [f"l.{name}" if there.c[name].nullable else f"coalesce(l.{name}, t.{name})" for name in changed]
+        new = {name: f"nullif(l.{name}, '{blanks[name]}')" if name in blanks else f"l.{name}" for name in changed}
+        given = [new[name] if there.c[name].nullable else f"coalesce({new[name]}, t.{name})" for name in changed]
         self._names = {
             "table": table,
             "field": self.key,

@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import app.repository.counts
+import app.repository.throttles  # noqa: F401  # tables that are no resource's
 from app import resources
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.database.adoption.plan import Plan, make_plan

@@ -38,7 +38,7 @@ def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
             with (
                 opened(file) as source,
                 new_file(rejects, source, force=force) as bad,
-                new_file(ids, source, force=force) as both,
+                new_file(None if said["dry_run"] else ids, source, force=force) as both,
                 importing.rejects.opened(bad),
             ):
                 runner.run(lambda engine: importing.run(engine, source, both), status=FAILED)
@@ -94,7 +94,14 @@ class _Importing:
         said = self.said
         keeps_ids, takes_bare = said["keep_ids"], said.get("without_passwords", False)
         terms = Terms(said["on_conflict"], said["dry_run"], keeps_ids, takes_bare, said["null"], ids)
-        staging = Staging(driver, target.table, target.columns, defaults=target.defaults, keeps_ids=keeps_ids)
+        staging = Staging(
+            driver,
+            target.table,
+            target.columns,
+            defaults=target.defaults,
+            blanks=target.blanks,
+            keeps_ids=keeps_ids,
+        )
         importing = Import(staging, target, terms)
         self.outcome = importing.outcome
         fields = FieldMap(target.terms(to_id if keeps_ids else None), said["mapped"], said["null"])

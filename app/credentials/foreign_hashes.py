@@ -116,7 +116,7 @@ _KINDS: dict[str, tuple[str, Callable[[Match, bytes], bool]]] = {
     "Drupal SHA-512": (r"\$(?P<mark>S)\$(?P<power>[5-9A-H])(?P<salt>.{8})(?P<hash>[./A-Za-z0-9]{43})", _phpass),
     "Django PBKDF2": (rf"pbkdf2_{_SHA}\${_ROUNDS}\${_SALT}\${_BASE64}", _pbkdf2),
     "Werkzeug PBKDF2": (rf"pbkdf2:{_SHA}:{_ROUNDS}\${_SALT}\${_HEX}", _pbkdf2),
-    "PBKDF2": (rf"\$pbkdf2-{_SHA}\$(?:i=)?{_ROUNDS}\${_SALT64}\${_BASE64}", _pbkdf2),
+    "PBKDF2": (rf"\$pbkdf2-{_SHA}\$(?:i=)?{_ROUNDS}(?:,l=\d{{1,3}})?\${_SALT64}\${_BASE64}", _pbkdf2),
     "Django scrypt": (rf"scrypt\${_N}\${_SALT}\${_R}\${_LANES}\${_BASE64}", _scrypt),
     "Werkzeug scrypt": (rf"scrypt:{_N}:{_R}:{_LANES}\${_SALT}\${_HEX}", _scrypt),
     "scrypt": (rf"\$scrypt\$ln=(?P<ln>\d{{1,2}}),r={_R},p={_LANES}\${_SALT64}\${_BASE64}", _scrypt),

@@ -9,6 +9,8 @@ import msgspec
 
 from app.credentials.foreign_hashes import kind
 
+NO_PASSWORD = "!"  # noqa: S105  # which no password has
+"""Stands for the hash of an account that nobody can sign in to, until it is given a password."""
 _ARGON2 = re.compile(r"(\$argon2\w+(?:\$v=\d+)?)\$([mtp]=\d+),([mtp]=\d+),([mtp]=\d+)\$([^$=]+)=*\$([^$=]+)=*")
 _REFUSED = {
     r"\$2": "bcrypt of another version than 2a, 2b and 2y, of a cost beyond 4 to 13, or damaged",
@@ -42,7 +44,7 @@ def normal_hash(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     text = given.strip(" \t\r\n\0")
-    if text.startswith("!"):
+    if text.startswith("!") and text != NO_PASSWORD:
         return None
     text = text.removeprefix("bcrypt$" if text.startswith("bcrypt$$2") else "argon2" if "2$arg" in text[:10] else "")
     if found := _ARGON2.fullmatch(text):

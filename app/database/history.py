@@ -25,18 +25,6 @@ HISTORY = Table(
 )
 """`alembic_version` and all before it; `needs` is the oldest revision whose code can live with this one."""
 
-KEPT = Table(
-    "schema_kept",
-    MetaData(),
-    Column("table_name", Text),
-    Column("name", Text),
-    PrimaryKeyConstraint("table_name", "name", name="pk_schema_kept"),
-)
-"""What tables had beside ours when they were adopted: columns, indexes, constraints."""
-
-VERSION_TABLES = ("alembic_version", "schema_version")
-"""Where the revision is, and where it is if another project has its own in the first."""
-
 _log = structlog.get_logger("app.database.history")
 
 
@@ -89,29 +77,6 @@ class History:
         if new := [{"revision": entry, "needs": needs[entry]} for entry in needs if entry not in self._recorded]:
             ctx.execute(insert(HISTORY).values(new).on_conflict_do_nothing())
         self._recorded = needs
-
-
-def refuse_foreign(ctx: MigrationContext, heads: Collection[str]) -> None:
-    """Refuse tables of another service, which no migration of ours made. Raises: CommandError."""
-    if ctx.connection is None or revisions_of(_script(ctx)).intersection(heads):
-        return
-    there = set(inspect(ctx.connection).get_table_names())
-    if not there & {HISTORY.name, KEPT.name} and (theirs := there & {"users", "developers"}):
-        raise CommandError(
-            f"There is a table {max(theirs)} of another service: `litestar database adopt` takes it over"
-        )
-
-
-def version_table(connection: Connection) -> str:
-    """Where this database keeps our revision."""
-    return VERSION_TABLES[inspect(connection).has_table(VERSION_TABLES[1])]
-
-
-def kept(connection: Connection) -> frozenset[tuple[str, str]]:
-    """What of this database is somebody else's."""
-    if not inspect(connection).has_table(KEPT.name):
-        return frozenset()
-    return frozenset((row.table_name, row.name) for row in connection.execute(select(KEPT)))
 
 
 def _needs(ctx: MigrationContext, heads: Collection[str]) -> dict[str, str | None]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import PathParameter
 
+from app.repository.schemas import LARGEST_BIGINT
 from app.validation.texts import MOST_DIGITS, is_whole_number
 
 
@@ -22,7 +23,8 @@ def is_id(kind: Any) -> bool:
 
 
 def decode_id(_: type[_Id], text: str) -> _Id:
-    """Raises: ValueError."""
+    """What is no number that a row may have becomes 0, which none has. Raises: ValueError."""
     if not is_whole_number(text):
         raise ValueError("must be a whole number")
-    return _Id(text[:MOST_DIGITS])
+    number = _Id(text[:MOST_DIGITS])
+    return number if 0 < number <= LARGEST_BIGINT else _Id(0)

@@ -28,7 +28,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app.http.dependencies import AnyRequest
 from app.http.openapi import problems
 from app.operations.figures import Figures
-from app.operations.shared import new_folder, shared
+from app.operations.shared import hold, new_folder, shared
 
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
@@ -105,6 +105,7 @@ class Metrics:
 @cache
 def _folder() -> Path:
     if folder := shared():
+        hold(folder)  # A worker that was not forked.
         return folder
     own = new_folder()
     # As a worker's process may be one of multiprocessing's, which end without atexit.

@@ -14,7 +14,7 @@ from app.problems import Invalid, Missing
 from app.repository.columns import values_of
 from app.repository.listing import Listing
 from app.repository.reader import Reader, by_key
-from app.repository.schemas import LARGEST_BIGINT, Body, Item, Stored
+from app.repository.schemas import Body, Item, Stored
 from app.validation.pointers import to_field_errors
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
@@ -34,7 +34,7 @@ class Collection(Listing[I]):
 
     async def get(self, reader: Reader, item_id: int) -> Stored[I]:
         """One item. Raises: Missing."""
-        record = await reader.find(self._by_id, item_id) if 0 < item_id <= LARGEST_BIGINT else None
+        record = await reader.find(self._by_id, item_id)
         if record is None:
             raise Missing(self._model.__name__)
         *values, version = record
@@ -73,8 +73,7 @@ class Repository(SQLAlchemyAsyncRepository[M], Generic[M, I]):
 
         Raises: Missing, PreconditionFailed.
         """
-        is_id = 0 < item_id <= LARGEST_BIGINT
-        row = await self.session.get(self.model_type, item_id, with_for_update=True) if is_id else None
+        row = await self.session.get(self.model_type, item_id, with_for_update=True)
         if row is None:
             raise Missing(self.model_type.__name__)
         if condition is not None:

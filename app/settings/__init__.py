@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from app.environment import given, read_environment
 from app.settings.database_url import DatabaseUrl
-from app.settings.environment import given, read_environment
 from app.settings.processor import require_processor
 from app.settings.values import Network, read_value
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 import httpx
 
 from app import create_app
+from app.application import RESOURCES
 from app.settings import Settings
 from app.settings.database_url import parse_database_url
 from tests.faults.ports import free_port
@@ -23,6 +24,12 @@ from tests.faults.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 ADA = {"name": "Ada", "email": "ada@example.com", "password": "correct horse"}
+
+
+BULKS = [f"{vars(resource)['path']}/bulk" for resource in RESOURCES if hasattr(resource, "create_many")]
+"""The routes that take many rows at once."""
+COLLECTIONS = [vars(resource)["path"] for resource in RESOURCES if hasattr(resource, "update")]
+"""The routes of what can be read, changed and deleted by its id."""
 
 
 def ada(number: int | str) -> dict[str, str]:

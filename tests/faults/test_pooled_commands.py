@@ -18,35 +18,24 @@ from tests.faults.postgres import PrivatePostgres
 from tests.faults.test_pgbouncer import pgbouncer
 
 _USERS = "name,email,password\nAda,ada@example.com,correct horse\n"
-_DEVELOPERS = "name,email,specialty\nAda,ada@example.com,backend\n"
 
-_EACH = {"users": _USERS, "developers": _DEVELOPERS}
+
+def in_and_out(name: str, text: str, folder: Path, *options: str) -> list[tuple[str, ...]]:
+    """A file comes in, goes out, and comes in again as it went."""
+    given, out, ids = (str(folder / f"{name}-{end}.csv") for end in ("given", "out", "ids"))
+    Path(given).write_text(text)
+    update = ("--on-conflict=update", "--force")
+    return [
+        (name, "import", *update, given),
+        (name, "export", out, "--force", *options),
+        (name, "export", "--format=jsonl", "-"),
+        (name, "import", *update, "--keep-ids", "--ids", ids, out),
+    ]
 
 
 async def test_each_command_works_twice(postgres: PrivatePostgres, tmp_path: Path) -> None:
-    for name, text in _EACH.items():
-        (tmp_path / f"{name}.csv").write_text(text)
-    ids = str(tmp_path / "ids.csv")
     commands = [
-        *(
-            command
-            for name in _EACH
-            for command in (
-                (name, "import", "--on-conflict=update", str(tmp_path / f"{name}.csv")),
-                (name, "export", str(tmp_path / "out.csv"), "--force", *(["--with-hashes"] if name == "users" else [])),
-                (name, "export", "--format=jsonl", "-"),
-                (
-                    name,
-                    "import",
-                    "--on-conflict=update",
-                    "--keep-ids",
-                    "--ids",
-                    ids,
-                    "--force",
-                    str(tmp_path / "out.csv"),
-                ),
-            )
-        ),
+        *in_and_out("users", _USERS, tmp_path, "--with-hashes"),
         ("users", "list"),
         ("users", "list", "--q=ada", "--sort=-id"),
         ("users", "set-password", "ada@example.com", "--password-stdin"),
@@ -54,7 +43,7 @@ async def test_each_command_works_twice(postgres: PrivatePostgres, tmp_path: Pat
         ("users", "check-password", "ada@example.com", "--password-stdin"),
     ]
     async with pgbouncer(postgres.port, servers=1) as port:
-        shell = Shell(parse_database_url(_pooled(port)))
+        shell = Shell(parse_database_url(pooled(port)))
 
         done = [(command, await shell.run(*command, stdin="correct horse\n")) for command in commands * 2]
         for command in [
@@ -62,7 +51,7 @@ async def test_each_command_works_twice(postgres: PrivatePostgres, tmp_path: Pat
             ("users", "delete", "eve@example.com", "--yes"),
         ] * 2:
             done.append((command, await shell.run(*command, stdin="correct horse\n")))  # noqa: PERF401  # in this order
-        left = await asyncpg.connect(_pooled(port).partition("?")[0], statement_cache_size=0)
+        left = await asyncpg.connect(pooled(port).partition("?")[0], statement_cache_size=0)
         # The next process would begin with the same name.
         prepared = await left.fetchval("SELECT array_agg(name) FROM pg_prepared_statements")
         await left.close()
@@ -76,7 +65,7 @@ async def test_each_command_for_the_schema_works_twice(
 ) -> None:
     monkeypatch.setattr(migration_lock, "_SECOND_CONNECTION_TIMEOUT", 0.2)
     async with pgbouncer(postgres.port, servers=1) as port:
-        commands = alembic_commands(parse_database_url(_pooled(port)))
+        commands = alembic_commands(parse_database_url(pooled(port)))
         for work in (
             commands.upgrade,
             commands.check,
@@ -90,5 +79,5 @@ async def test_each_command_for_the_schema_works_twice(
                     await to_thread.run_sync(work)
 
 
-def _pooled(port: int) -> str:
+def pooled(port: int) -> str:
     return f"postgresql://postgres@127.0.0.1:{port}/postgres?prepared_statement_cache_size=0"

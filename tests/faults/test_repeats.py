@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 from uuid import uuid4
@@ -49,7 +49,7 @@ def load(number: int) -> list[dict[str, str]]:
 
 
 async def repeat_everything(
-    client: httpx.AsyncClient, seen: Counter[str], more: Callable[[], Awaitable[None]]
+    client: httpx.AsyncClient, seen: Counter[str], more: Callable[[], Coroutine[Any, Any, None]]
 ) -> list[int]:
     """Sign up and load as ten clients do, while `more` is done to the service; the final statuses."""
     work: list[tuple[str, Any]] = [("/users", ada(number)) for number in range(SIGN_UPS)]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.faults.postgres import PrivatePostgres, servers_from
-from tests.faults.services import ADA, Service, service
+from tests.faults.services import ADA, BULKS, Service, service
 
 _MEGABYTE = 1024 * 1024
 _SIZE = 16 * _MEGABYTE
@@ -180,7 +180,7 @@ async def test_who_asks_before_a_body_is_sent_is_answered_at_once(
         assert (await exchange(running, asked))[0] == status
 
 
-@pytest.mark.parametrize("path", ["/users", "/developers/bulk"])
+@pytest.mark.parametrize("path", ["/users", *BULKS])
 @pytest.mark.parametrize("header", ["Content-Type: text/plain", "Content-Encoding: gzip"])
 async def test_a_body_that_cannot_be_read_is_not_asked_for(running: Service, path: str, header: str) -> None:
     asked = head(f"POST {path} HTTP/1.1", header, "Content-Length: 10", "Expect: 100-continue")

@@ -41,12 +41,12 @@ def of_database(around: Surroundings, found: list[Found], ours: dict[str, list[s
 
 
 def of_table(table: Found, around: Surroundings, ours: list[str]) -> Iterator[str]:
-    """What the catalogue alone says against a table. `ours` are the columns that it has in the end."""
+    """What the catalogue alone says against a table. `ours` are the columns of its model, if it still has one."""
     if table.kind != "r":
         yield f"{table.name} is {_KINDS.get(table.kind, 'no table')}, not an ordinary table"
         return
     yield from _of_rights(table, around)
-    yield from _of_key(table)
+    yield from _of_key(table, imported=bool(ours))
     yield from _of_columns(table, ours)
     yield from _of_indexes(table)
     changing = retyped(table)
@@ -70,12 +70,13 @@ def _of_rights(table: Found, around: Surroundings) -> Iterator[str]:
         yield f"{table.name} inherits, or is inherited from: ALTER TABLE ... NO INHERIT first"
 
 
-def _of_key(table: Found) -> Iterator[str]:
+def _of_key(table: Found, *, imported: bool) -> Iterator[str]:
     name, key, sequence = table.name, table.columns.get("id"), table.sequence
     if key is None:
         yield f"{name}.id is missing: it must be the key, an integer"
     elif key.type not in _INTEGERS:
-        yield f"{name}.id is of the type {key.type}, and must be an integer: `litestar {name} import` takes such rows"
+        told = f": `litestar {name} import` takes such rows" if imported else ""
+        yield f"{name}.id is of the type {key.type}, and must be an integer{told}"
     elif table.key != ["id"]:
         yield f"The primary key of {name} is {f'({listed(table.key)})' if table.key else 'missing'}, and must be (id)"
     elif not key.identity and sequence is None:
@@ -107,7 +108,7 @@ def _of_columns(table: Found, ours: list[str]) -> Iterator[str]:
             if one.generated:
                 drop = f"ALTER TABLE {table.relation} ALTER COLUMN {one.name} DROP EXPRESSION"
                 yield f"{name}.{one.name} is generated, and must take what it is given: {drop}"
-        elif one.name in ours:
+        elif one.name in ("version", *ours):
             yield f"{name}.{one.name} is there already, and the service needs a column of that name: rename it first"
         elif not (one.nullable or one.default or one.identity):
             yield (

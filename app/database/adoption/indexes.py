@@ -66,8 +66,8 @@ def new_indexes(table: Found, taken: list[str]) -> Iterator[Change]:
             name = kept_name(index, table, taken)
             plain = f"CREATE INDEX {quoted(name)} ON {table.relation} USING {index.definition.partition(' USING ')[2]}"
             yield Change(
-                f"the unique {index.name} makes way for {table.shape.unique}, to which letter case makes no difference,"
-                f" and for what the old service looks up there is {name}, not unique",
+                f"the unique index {index.name} goes on as {name}, not unique, for what the old service looks up:"
+                " ours keeps addresses apart, whatever their letter case",
                 (plain,),
             )
 

@@ -86,7 +86,7 @@ def make_plan(connection: Connection, ours: dict[str, list[str]], known: Collect
         return _without_tables(around)
     refusals = [*doubts.of_database(around, found, ours)]
     for table in found:
-        refusals += doubts.of_table(table, around, ours[table.name])
+        refusals += doubts.of_table(table, around, ours.get(table.name, []))
     if around.may_have_temporary and around.writable:
         connection.exec_driver_sql(address_key)
         for table in found:
@@ -111,5 +111,4 @@ def _without_tables(around: Surroundings) -> Plan:
             " (?options=-csearch_path%3D...), give the table the name users, or import its rows"
         )
         return Plan(refusals=[told])
-    told = "there is no table users or developers here, `litestar database upgrade` makes them"
-    return Plan(nothing=f"Nothing to do: {told}")
+    return Plan(nothing="Nothing to do: there are no tables to take over, `litestar database upgrade` makes new ones")

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
+from app.database.adopted import KEPT, VERSION_TABLES
 from app.database.adoption.found import Found, Surroundings
 from app.database.adoption.indexes import Change, kept_name
 from app.database.adoption.shapes import FIRST_REVISION
 from app.database.adoption.words import literal
-from app.database.history import HISTORY, KEPT, VERSION_TABLES
+from app.database.history import HISTORY
 
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 

@@ -11,7 +11,6 @@ from app.credentials.passwords import Passwords
 from app.credentials.tokens import make_token, token_hash
 from app.problems import FieldError, Invalid, Missing
 from app.repository.reader import Reader, by_key
-from app.repository.schemas import LARGEST_BIGINT
 from app.resources.passwords.model import PasswordReset
 from app.resources.passwords.schemas import ResetToken
 from app.resources.sessions.repository import end_others
@@ -29,7 +28,7 @@ _reset_of = by_key(
 
 async def hash_of(reader: Reader, user_id: int, new_password: str) -> str:
     """The hash of a user's password, for whom another one would do. Raises: Missing, Invalid."""
-    if (record := await reader.find(_by_id, user_id) if 0 < user_id <= LARGEST_BIGINT else None) is None:
+    if (record := await reader.find(_by_id, user_id)) is None:
         raise Missing("User")
     _, name, email, hashed = record
     check_personal(new_password, name, email, field="new_password")
@@ -56,7 +55,7 @@ async def replace_password(
     changed = update(User).where(User.id == user_id).values(hashed_password=hashed).returning(User.id)
     if instead_of is not None:
         changed = changed.where(User.hashed_password == instead_of)
-    if user_id > LARGEST_BIGINT or await transaction.scalar(changed) is None:
+    if await transaction.scalar(changed) is None:
         raise Missing("User") if instead_of is None else wrong_password("has been changed a moment ago")
     await end_others(transaction, user_id, keep)
     await transaction.execute(delete(PasswordReset).where(PasswordReset.user_id == user_id))
@@ -67,9 +66,7 @@ async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
     token = make_token()
     values = select(literal(token_hash(token)), User.id, func.now() + _LIFETIME).where(User.id == user_id)
     new = insert(PasswordReset).from_select(["token_hash", "user_id", "expires_at"], values)
-    expires_at = (
-        await transaction.scalar(new.returning(PasswordReset.expires_at)) if user_id <= LARGEST_BIGINT else None
-    )
+    expires_at = await transaction.scalar(new.returning(PasswordReset.expires_at))
     if expires_at is None:
         raise Missing("User")
     return ResetToken(token, expires_at)

@@ -13,7 +13,7 @@ from app.credentials.passwords import Passwords, should_rehash
 from app.credentials.tokens import make_token, token_hash
 from app.problems import Missing, Unauthenticated
 from app.repository.reader import Lookup, Reader, Rendered, by_key, render
-from app.repository.schemas import LARGEST_BIGINT, Caller
+from app.repository.schemas import Caller
 from app.resources.sessions.last_use import LastUse
 from app.resources.sessions.model import Session
 from app.resources.sessions.schemas import SessionRead, SignedIn, SignIn
@@ -129,10 +129,7 @@ async def end(transaction: AsyncSession, user_id: int, session_id: int | None = 
     ended = delete(Session).where(Session.user_id == user_id)
     if session_id is None:
         await transaction.execute(ended)
-    elif (
-        session_id > LARGEST_BIGINT
-        or await transaction.scalar(ended.where(Session.id == session_id).returning(Session.id)) is None
-    ):
+    elif await transaction.scalar(ended.where(Session.id == session_id).returning(Session.id)) is None:
         raise Missing("Session")
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.bulk.dataset import Dataset, Target
-from app.credentials.hash_forms import check_hash, normal_hash
+from app.credentials.hash_forms import NO_PASSWORD, check_hash, normal_hash
 from app.credentials.passwords import Passwords
 from app.validation.fields import Email, Name, Password
 
@@ -29,8 +29,6 @@ _HASH = "looks like a hash; name the column hashed_password"
 _STATES = ("suspended", "blocked", "disabled", "banned", "deactivated", "deleted", "archived")
 _FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until"]
 _FLAGS += [f"-{name}" for state in _STATES for name in (state, f"is_{state}", f"{state}_at")]
-NO_PASSWORD = "!"  # noqa: S105  # which no password has
-""""Hash" of an account that nobody can sign in to, until it is given a password."""
 
 
 class UserRecord(Struct):
@@ -55,7 +53,7 @@ def _rule(record: UserRecord) -> str | None:
         # Hashed once more it would lock its owner out and let in whoever saw it.
         return f"password: {_HASH}" if _begins_as_a_hash(record.password) else None
     try:
-        if record.hashed_password is not None:
+        if record.hashed_password not in (None, NO_PASSWORD):
             check_hash(record.hashed_password)
     except ValueError as error:
         return f"hashed_password: {error}"
@@ -92,6 +90,7 @@ def _users(passwords: Passwords) -> Target:
         flags=_FLAGS,
         secrets=("password", "hashed_password"),
         defaults={"hashed_password": f"'{NO_PASSWORD}'", "active": "true"},
+        blanks={"hashed_password": NO_PASSWORD},
         rule=_rule,
         suspect=_are_hashes,
         is_slow=_has_password,
