@@ -105,8 +105,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
     Repeats(reader, hours=settings.idempotency_hours).apply(app.routes)
-    apply_rules(app.routes, gate if settings.access == "token" else None)
     local, log = settings.access == "local", settings.log_requests
+    apply_rules(app.routes, gate if settings.access == "token" else None, local=local)
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(
         handle_request,

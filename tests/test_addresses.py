@@ -48,6 +48,37 @@ def test_a_socket_that_was_handed_over_is_named(tmp_path: Path) -> None:
             eventually(lambda: f"Docs at http://127.0.0.1:{port}/schema" in log.read_text())
 
 
+def test_a_host_may_have_a_name(tmp_path: Path) -> None:
+    port = _free_port()
+    with running(tmp_path, LITESTAR, "run", "--host=localhost", f"--port={port}", cwd=ROOT) as (_, log):
+        eventually(lambda: f"Docs at http://127.0.0.1:{port}/schema" in log.read_text())
+        eventually(lambda: "Started worker" in log.read_text())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--host=nobody.invalid"], "cannot listen on nobody.invalid: "),
+        (["--fd=99"], "cannot listen on file descriptor 99: Bad file descriptor"),
+        (["--fd=0"], "cannot listen on file descriptor 0: Socket operation on non-socket"),
+        (["--ssl-certificate=README.md"], "--ssl-certificate and --ssl-keyfile belong together"),
+        (["--ssl-certificate=README.md", "--ssl-keyfile=README.md"], "cannot use this certificate with this key: "),
+        (["--ssl-client-verify"], "--ssl-client-verify takes --ssl-ca, --ssl-certificate and --ssl-keyfile"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_said_in_a_line(options: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "app", f"--port={_free_port()}", *options]
+    done = subprocess.run(
+        command, cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl makes the certificate")

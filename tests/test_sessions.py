@@ -354,3 +354,18 @@ async def test_nobody_is_turned_away_because_nobody_could_look(remote: httpx.Asy
 async def execute(engine: AsyncEngine, statement: str) -> None:
     async with engine.connect() as connection:
         await connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("blank", [b"\xa0", b"\x85"], ids=["no-break space", "next line"])
+async def test_only_blanks_of_http_are_no_part_of_a_header(
+    remote: httpx.AsyncClient, engine: AsyncEngine, blank: bytes
+) -> None:
+    authorization = bearer(await add_session(engine, await add_user(engine, "Ada")))
+    tag = (await remote.get("/users/me", headers=authorization)).headers["etag"]
+    given = authorization["Authorization"].encode()
+
+    token = await remote.get("/users/me", headers={b"Authorization": given + blank})
+    condition = await remote.get("/users/me", headers={b"Authorization": given, b"If-Match": tag.encode() + blank})
+
+    assert problem_of(token) == INVALID
+    assert problem_of(condition)["code"] == "malformed_request"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -216,6 +219,18 @@ def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.M
         "DB_POOL_SIZE must be a whole number of at least 1 and at most 1000",
         "ACCESS must be one of local, open, token",
     ]
+
+
+def test_help_is_given_whatever_the_settings_are() -> None:
+    command = [Path(sys.executable).with_name("litestar"), "users", "list"]
+    how = {"cwd": ROOT, "env": {**os.environ, "DATABASE_URL": "mysql://ann@db/x"}, "capture_output": True, "text": True}
+
+    told = subprocess.run([*command, "--help"], check=False, **how)  # type: ignore[call-overload]
+    done = subprocess.run(command, check=False, **how)  # type: ignore[call-overload]
+
+    assert (told.returncode, done.returncode) == (0, 1)
+    assert "--json" in told.stdout
+    assert done.stderr.startswith("Error: these settings are wrong\nDATABASE_URL must begin with")
 
 
 def test_no_password_is_shown() -> None:

@@ -99,6 +99,30 @@ def test_what_is_left_of_a_killed_parent_ends(start: Start, workers: str) -> Non
     eventually(lambda: service.left() == [], 15)
 
 
+def test_a_worker_that_is_no_copy_of_its_parent_logs_and_ends_alike(start: Start, folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text(
+        'import multiprocessing\nmultiprocessing.set_start_method("spawn", True)\n'
+    )
+    service = start(DRAIN_SECONDS="1", PYTHONPATH=str(folder)).wait_until_ready()
+
+    service.send(signal.SIGHUP)
+    eventually(lambda: service.status("/health/ready") == 503)
+
+    assert (service.wait(), service.left()) == (0, [])
+    assert "Create users" in service.log.read_text()
+    assert "Stopping worker-1" in service.log.read_text()
+
+
+def test_granian_alone_leaves_no_database(start: Start) -> None:
+    alone = (LITESTAR.with_name("granian"), "--interface=asgi", "--factory", "app:create_app")
+    service = start(command=alone)
+    eventually(lambda: service.status("/health/ready") is not None and service.postgres() != [])
+
+    service.send(signal.SIGTERM)
+
+    assert (service.wait(), service.left()) == (0, [])
+
+
 def test_a_worker_that_cannot_start_is_tried_once(start: Start, folder: Path) -> None:
     (folder / "broken").mkdir()
     service = start(DATABASE_URL=NOWHERE, cwd=copy_of_the_service(folder, broken=True))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from click import Command, Group
 from litestar.plugins import CLIPlugin
 
 from app import resources
-from app.cli.lazy import LazyCommand
+from app.cli.lazy import Later, LazyCommand
 
 if TYPE_CHECKING:
+    from advanced_alchemy.config import SQLAlchemyAsyncConfig
+
     from app.cli.command import CommandRunner
     from app.settings import Settings
 
@@ -68,10 +70,15 @@ class CommandLinePlugin(CLIPlugin):
 
     def _runner(self) -> CommandRunner:
         from app.cli.command import CommandRunner
+
+        # Help is given whatever the settings are.
+        return CommandRunner(cast("SQLAlchemyAsyncConfig", Later(cache(self._configure))))
+
+    def _configure(self) -> SQLAlchemyAsyncConfig:
         from app.database.engine import configure_database
         from app.settings import required_settings
 
-        return CommandRunner(configure_database(self._settings or required_settings()))
+        return configure_database(self._settings or required_settings())
 
 
 def _run() -> Command:

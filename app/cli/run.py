@@ -23,7 +23,7 @@ from app.cli.worker import load
 from app.database import embedded
 from app.database.postgres import installed
 from app.logs import configure_logs
-from app.operations.listening import address
+from app.operations.listening import address, is_secure, numeric
 from app.operations.server import Server
 from app.operations.shared import shared_folder
 from app.settings import Settings, required_settings
@@ -69,7 +69,9 @@ def serve(fd: int | None, debug: bool, pdb: bool, **options: Any) -> None:
         # Seconds for the requests in flight.
         options["workers_kill_timeout"] = 10 + ceil(settings.drain_seconds)
     mounted = (options["url_path_prefix"] or "").strip("/")
-    docs = "/".join(filter(None, (address(fd=fd, **options), mounted, "schema")))
+    options["host"] = numeric(options["host"])
+    place = {name: options[name] for name in ("host", "port", "uds")}
+    docs = "/".join(filter(None, (address(fd=fd, secure=is_secure(**options), **place), mounted, "schema")))
     note = f"Docs at {docs}, access is {settings.access}"
     with _database(settings) as folder, shared_folder():
         if folder:

@@ -30,12 +30,15 @@ def load(*, workers: int, embedded: bool, reload: bool) -> Any:
 
 
 def _load(workers: int, *, embedded: bool) -> Any:
+    from app.logs import configure_logs
     from app.operations.connection_budget import log_connection_budget
     from app.operations.shared import is_first
     from app.settings import required_settings
 
     settings = required_settings()
     if embedded:
+        # A worker that was not forked knows nothing of its parent's.
+        configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
         from app.cli.database import upgrade
         from app.database.engine import configure_database
 

@@ -34,8 +34,8 @@ def is_not_modified(request: Request[Any, Any, Any], version: int | str) -> bool
     if not [name for name, _ in request.scope["headers"] if name in _CONDITIONS]:
         return False
     if (if_match := header_value(request, b"if-match")) is not None:
-        _check_match(if_match.strip(), str(version))
-    if_none_match = (header_value(request, b"if-none-match") or "").strip()
+        _check_match(if_match.strip(" \t"), str(version))
+    if_none_match = (header_value(request, b"if-none-match") or "").strip(" \t")
     return if_none_match == "*" or any(text == str(version) for _, text in _parse(if_none_match))
 
 
@@ -46,7 +46,7 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
     """
     for name in ("If-Match", "If-None-Match"):
         if (given := header_value(request, name.lower().encode())) is not None:
-            _check_form(name, given.strip())
+            _check_form(name, given.strip(" \t"))
 
     def check(version: int) -> None:
         if is_not_modified(request, version):
@@ -57,9 +57,14 @@ def condition(request: Request[Any, Any, Any]) -> Callable[[int], None]:
 
 def _check_form(name: str, given: str) -> None:
     if given != "*" and not _parse(given):
-        malformed = Malformed(f"{name} is no ETag")
-        malformed.errors = [FieldError('must be * or what ETag said, quotes included, such as "1"', header=name)]
-        raise malformed
+        raise no_tag(name)
+
+
+def no_tag(name: str) -> Malformed:
+    """What is said of a condition that is not understood."""
+    malformed = Malformed(f"{name} is no ETag")
+    malformed.errors = [FieldError('must be * or what ETag said, quotes included, such as "1"', header=name)]
+    return malformed
 
 
 def _check_match(if_match: str, version: str) -> None:

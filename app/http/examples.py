@@ -7,22 +7,25 @@ from typing import Any
 
 import msgspec
 
-from app.http.access import REFUSED
+from app.http.etags import no_tag
+from app.http.openapi import REQUEST_ID
 from app.http.problem_details import problem_body
 from app.problems import (
     Conflict,
     EmailTaken,
     FieldError,
-    Forbidden,
     Invalid,
     Malformed,
     Missing,
     PreconditionFailed,
     Problem,
     TooLarge,
+    TooSlow,
+    Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
 )
+from app.repository.throttles import RateLimited
 
 _OF_TYPE: dict[str, Any] = {
     "integer": 1,
@@ -32,7 +35,7 @@ _OF_TYPE: dict[str, Any] = {
     "date-time": "2026-01-01T12:00:00Z",
     "date": "2026-01-01",
     "time": "12:00:00",
-    "uuid": "01a1fca5-4e1e-7c3b-a1c9-6f4a3c5be7d2",
+    "uuid": REQUEST_ID,
 }
 _OF_NAME: dict[str, Any] = {"size": 20, "next_cursor": None, "created": 2}
 
@@ -68,23 +71,32 @@ def example(schema: dict[str, Any], schemas: dict[str, Any], known: dict[str, An
 
 
 def problem_example(status: int, operation: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """The problem that an operation answers with a status, as it would be."""
-    body = re.findall(r"schemas/(\w+)", str(operation.get("requestBody")))
-    fields = schemas[body[0]]["properties"] if body else {}
-    parameter = next((one["name"] for one in operation.get("parameters", ()) if one["name"] != "size"), "id")
-    wrong = FieldError("at least 1 character", pointer=f"/{next(iter(fields), '')}")
-    if not body:
-        is_path = any(one["in"] == "path" for one in operation.get("parameters", ()))
-        wrong = FieldError("must be a whole number", parameter=parameter if is_path else "size")
+    """The problem that an operation usually answers with a status, as it would be."""
+    parameters = {one["name"]: one["in"] for one in operation.get("parameters", ())}
+    inside = next((name for name, where in parameters.items() if where == "path"), "")
+    body = str(operation.get("requestBody"))
+    schema: dict[str, Any] = next((schemas[name] for name in re.findall(r"schemas/(\w+)", body)), {})
+    malformed = Malformed("There is more than one Host")
+    if schema or "If-Match" in parameters:
+        malformed = Malformed() if schema else no_tag("If-Match")
+    elif "size" in parameters:
+        malformed = Malformed("The query is not valid UTF-8")
+    wrong = FieldError("must be a whole number", parameter=inside or "size")
+    if schema:
+        first = next(iter(schema["required"]), None)
+        pointer = f"/{first or 'nickname'}" if "'array'" not in body else f"/0/{first}"
+        wrong = FieldError("required" if first else "unknown", pointer=pointer)
     problems = {
-        400: Malformed(),
-        403: Forbidden(REFUSED),
-        404: Missing(operation["tags"][0].removesuffix("s")),
-        409: EmailTaken() if "email" in fields else Conflict(),
+        400: malformed,
+        401: Unauthenticated(),
+        404: Missing(inside.removesuffix("_id").capitalize()),
+        408: TooSlow(),
+        409: EmailTaken() if "email" in schema.get("properties", {}) else Conflict(),
         412: PreconditionFailed(),
         413: TooLarge(),
         415: UnsupportedMediaType(),
         422: Invalid([wrong]),
+        429: RateLimited("network", 60, 10, 60),
         503: Unavailable(),
     }
-    return msgspec.to_builtins(problem_body(problems.get(status, Problem()), _OF_TYPE["uuid"]))
+    return msgspec.to_builtins(problem_body(problems.get(status, Problem()), REQUEST_ID))

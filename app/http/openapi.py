@@ -8,23 +8,35 @@ from typing import Any
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec import Example, Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
-from app.http.problem_details import PROBLEM_JSON, ProblemBody
-from app.problems import title
+from app.http.problem_details import PROBLEM_JSON, ProblemBody, problem_body
+from app.problems import Problem, title
 from app.repository.listing import Listing
 from app.repository.schemas import ListQuery
 from app.validation.inspection import fields_of
 from app.validation.texts import VISIBLE
 
+REQUEST_ID = "01a1fca5-4e1e-7c3b-a1c9-6f4a3c5be7d2"
+"""Of examples."""
 
-def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Describe the problems that an operation may answer, besides those that every operation may."""
-    return {
-        status: ResponseSpec(ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status))
-        for status in (*statuses, 400, 403, 500)
-    }
+
+def problems(*those: int | Problem) -> dict[int, ResponseSpec]:
+    """Describe the problems that an operation may answer, besides those that every operation may.
+
+    A status stands for the usual problem with it.
+    """
+    slow = (408,) if 413 in those else ()
+    return dict(_described(one) for one in (*those, *slow, 400, 500))
+
+
+def _described(one: int | Problem) -> tuple[int, ResponseSpec]:
+    own = [] if isinstance(one, int) else [Example(value=msgspec.to_builtins(problem_body(one, REQUEST_ID)))]
+    status = one if isinstance(one, int) else one.status
+    return status, ResponseSpec(
+        ProblemBody, generate_examples=False, media_type=PROBLEM_JSON, description=title(status), examples=own or None
+    )
 
 
 _TAG = r'(W/)?"[!#-~]*"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from inspect import getdoc
 from typing import Any, TypeAlias, cast
 
 from litestar import Request
@@ -11,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
 from app.credentials.tokens import token_hash
+from app.http.access import REFUSED
 from app.http.etags import header_value
 from app.http.openapi import problems
 from app.problems import Forbidden, Missing, Unauthenticated
@@ -35,6 +37,7 @@ Visitor: TypeAlias = NamedDependency[schemas.Caller | None]
 
 
 _BEARER: dict[str, list[str]] = {"bearer": []}
+_ADMINISTRATORS = "This is for administrators"
 
 
 class Gate:
@@ -47,7 +50,7 @@ class Gate:
     def before(self, handler: HTTPRouteHandler) -> Hook | None:
         """What runs before a handler. A guard of the framework would copy the handler for each request."""
         then = handler.before_request
-        rule = self._sign_up if handler.opt["who"] == "sign_up" else handler.opt["who"]
+        rule = self.rule_of(handler)
 
         async def let_in(request: Request[Any, Any, Any]) -> Any:
             caller = await self.caller(request)
@@ -56,6 +59,9 @@ class Gate:
             return None if then is None else await then(request)
 
         return then if rule == "anyone" else let_in
+
+    def rule_of(self, handler: HTTPRouteHandler) -> str:
+        return self._sign_up if handler.opt["who"] == "sign_up" else str(handler.opt["who"])
 
     async def caller(self, request: Request[Any, Any, Any]) -> schemas.Caller:
         """Raises: Unauthenticated."""
@@ -70,7 +76,7 @@ class Gate:
             scheme, _, token = (header_value(request, b"authorization") or "").partition(" ")
             if scheme.lower() != "bearer":
                 return None
-            hashed = token_hash(token.strip())
+            hashed = token_hash(token.strip(" "))
             caller = scope["caller"] = await self._find(hashed) if hashed else None
             if caller is None:
                 raise Unauthenticated("The token is not valid", challenge='Bearer error="invalid_token"')
@@ -80,7 +86,7 @@ class Gate:
 def _check(rule: str, caller: schemas.Caller, request: Request[Any, Any, Any]) -> None:
     """Raises: Forbidden, Missing."""
     if rule == "administrator":
-        raise Forbidden("This is for administrators")
+        raise Forbidden(_ADMINISTRATORS)
     # Anything but a number is for the handler to refuse.
     user_id = request.path_params["user_id"]
     if is_whole_number(user_id) and user_id != str(caller.id):
@@ -93,8 +99,11 @@ def caller_of(request: Request[Any, Any, Any]) -> schemas.Caller | None:
     return caller
 
 
-def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None) -> None:
-    """Have the gate see to the rules, and the document say who needs a token. Raises: TypeError, without a rule."""
+def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None, *, local: bool = False) -> None:
+    """Have the gate see to the rules, and the document say who needs a token, and whom nothing would help.
+
+    Raises: TypeError, without a rule.
+    """
     for route in routes:
         if not isinstance(route, HTTPRoute):
             raise TypeError(f"{route.path} is no route that a rule can be said of")
@@ -104,6 +113,10 @@ def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None) -> None:
                 raise TypeError(f"{handler} of {route.path} says who={rule!r}; {RULES.get(str(rule), list(RULES))}")
             if gate is not None:
                 handler.before_request = gate.before(handler)
+            refusals = problems(Forbidden(REFUSED)) if local else {}
             if (gate is not None and rule != "anyone") or "caller" in handler.parsed_fn_signature.parameters:
                 handler.security = [{}, _BEARER] if rule == "sign_up" else [_BEARER]
-                handler.responses = {**problems(401), **(handler.responses or {})}
+                handler.description = f"{getdoc(handler.fn)}\n\n{RULES[rule]}."
+                for_administrators = gate is not None and gate.rule_of(handler) == "administrator"
+                refusals |= problems(401, 503, *([Forbidden(_ADMINISTRATORS)] if for_administrators else []))
+            handler.responses = {**refusals, **(handler.responses or {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import cached_property
+from typing import Literal
 
 from alembic.script import ScriptDirectory
 from litestar import Controller, get
@@ -28,7 +29,7 @@ _CHECK_TIMEOUT = 1.0
 
 
 class Health(Struct, frozen=True):
-    status: str = "ok"
+    status: Literal["ok", "read_only"] = "ok"
 
 
 class Readiness:
@@ -84,13 +85,17 @@ class HealthController(Controller):
 
     @get("/live", who="anyone", responses=problems())
     async def live(self) -> JsonResponse[Health]:
-        """Whether the process runs; never touches the database."""
+        """Whether the process runs.
+
+        It never touches the database, so a process is not ended because that is away.
+        """
         return JsonResponse(Health(), headers=(NO_STORE,))
 
     @get(["/", "/ready"], who="anyone", responses=problems(503))
     async def ready(self, readiness: NamedDependency[Readiness]) -> JsonResponse[Health]:
-        """Whether the database answers within a second and is migrated, and the process is not shutting down.
+        """Whether requests will be served.
 
-        `read_only` where it takes no writes.
+        The database answers within a second and is migrated, and the process is not shutting down; else 503 says
+        which. The status is `read_only` where the database takes no writes.
         """
         return JsonResponse(await readiness.check(), headers=(NO_STORE,))

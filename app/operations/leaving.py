@@ -42,8 +42,9 @@ async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_d
         loop.add_reader(parent.sentinel, end)
     notify("READY=1")
     yield
-    if is_orphan:
-        # What its parent would have done.
+    folder = shared()
+    if is_orphan or (parent and not folder):
+        # What its parent would have done, or does not know: Granian and uvicorn alone.
         embedded.stop(embedded_dir)
-        if folder := shared():
-            rmtree(folder, ignore_errors=True)
+    if is_orphan and folder:
+        rmtree(folder, ignore_errors=True)

@@ -9,16 +9,26 @@ from pathlib import Path
 from click import ClickException
 
 
-def address(
-    *, host: str, port: int, uds: Path | None, fd: int | None, ssl_certificate: Path | None, **_options: object
-) -> str:
+def numeric(host: str) -> str:
+    """A host as Granian wants it, which knows no names. Raises: ClickException."""
+    try:
+        # The smallest is one of IPv4, where there is one.
+        return str(min(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))[4][0])
+    except (OSError, UnicodeError) as error:
+        raise ClickException(f"cannot listen on {host}: {getattr(error, 'strerror', error)}") from error
+
+
+def address(*, host: str, port: int, uds: Path | None, fd: int | None, secure: bool) -> str:
     """Where the service will listen. Raises: ClickException."""
     if uds:
         _free(uds)
         return f"unix:{uds}"
     if fd is not None:
-        with socket.socket(fileno=os.dup(fd)) as given:
-            name = given.getsockname()
+        try:
+            with socket.socket(fileno=os.dup(fd)) as given:
+                name = given.getsockname()
+        except OSError as error:
+            raise ClickException(f"cannot listen on file descriptor {fd}: {error.strerror}") from error
         if isinstance(name, str):
             return f"unix:{name}"
         host, port = name[:2]
@@ -28,9 +38,21 @@ def address(
             # Granian would share the port with another service, and each would get some of the requests.
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "a port is at most 65535"
+            # Python repeats the address behind the reason.
+            reason = str(getattr(error, "strerror", "a port is between 0 and 65535")).partition(" (while ")[0]
             raise ClickException(f"cannot listen on {place}: {reason}") from error
-    return f"{'https' if ssl_certificate else 'http'}://{place}"
+    return f"{'https' if secure else 'http'}://{place}"
+
+
+def is_secure(
+    *, ssl_certificate: Path | None, ssl_keyfile: Path | None, ssl_ca: Path | None, ssl_client_verify: bool, **_: object
+) -> bool:
+    """Whether clients are to speak TLS, all of whose options have effect. Raises: ClickException."""
+    if bool(ssl_certificate) != bool(ssl_keyfile):
+        raise ClickException("--ssl-certificate and --ssl-keyfile belong together")
+    if (ssl_ca or ssl_client_verify) and not (ssl_certificate and ssl_ca and ssl_client_verify):
+        raise ClickException("--ssl-client-verify takes --ssl-ca, --ssl-certificate and --ssl-keyfile")
+    return ssl_certificate is not None
 
 
 def _free(path: Path) -> None:

@@ -123,7 +123,10 @@ def _file(kind: str) -> Any:
 
 @get("/metrics", who="administrator", responses=problems(), tags=["Operations"], media_type="text/plain")
 async def show_metrics(request: AnyRequest, metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    """Figures for Prometheus, of all workers."""
+    """Figures for Prometheus.
+
+    Requests by route and status, and what the pool and the hashing hold, of all workers together.
+    """
     if request.scope["raw_path"].endswith(b"/"):
         # A gateway that keeps strangers from `/metrics` may not know that this would be the same.
         raise NotFoundException

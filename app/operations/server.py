@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
+from ssl import SSLError
 from typing import Any
 
+from click import ClickException
 from granian._granian import SocketHolder
 from granian.server import MPServer
 
@@ -29,7 +33,12 @@ class Server(MPServer):
         self, target: str, *, load: Callable[[], Any], fd: int | None, note: str, log_dictconfig: Any, **options: Any
     ) -> None:
         """`load` makes in each worker what it serves; `fd` is a socket to listen on, `note` is logged at the start."""
-        super().__init__(target, log_dictconfig=log_dictconfig or _LOGS, **options)
+        try:
+            super().__init__(target, log_dictconfig=log_dictconfig or _LOGS, **options)
+        except SSLError as error:
+            raise ClickException(
+                f"cannot use this certificate with this key: {error.reason or 'they are not PEM'}"
+            ) from error
         self._load = load
         self._given = fd
         self._note = note
@@ -49,7 +58,7 @@ class Server(MPServer):
         """Raises: SystemExit."""
         self.on_startup(self._prepare)
         try:
-            super().serve(target_loader=self._load, wrap_loader=False)
+            super().serve(target_loader=partial(_begin_worker, self._load), wrap_loader=False)
         except SystemExit:
             # A worker that was gone before it could be told is no failure of a service that shall end.
             if not self.interrupt_signal:
@@ -73,21 +82,26 @@ class Server(MPServer):
         # Granian has just installed its own handlers: for it the end of a terminal is a wish for new workers.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN if number in self._ignored else self.signal_handler_interrupt)
-        os.register_at_fork(before=_hold_signals, after_in_parent=_take_signals, after_in_child=_begin_worker)
+        os.register_at_fork(before=_hold_signals, after_in_parent=_take_signals)
         _logger.info(self._note)
 
 
 def _hold_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    if multiprocessing.parent_process() is None:  # What a worker forks is its own affair.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 def _take_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _begin_worker() -> None:
-    """Have only its parent tell a worker to end, and end it at once while it has nothing to finish."""
+def _begin_worker(load: Callable[[], Any]) -> Any:
+    """Have only its parent tell a worker to end, and end it at once while it has nothing to finish.
+
+    A worker that was forked hears nothing until then; one that was spawned, as on macOS, is not its parent's copy.
+    """
     os.setsid()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     _take_signals()
+    return load()

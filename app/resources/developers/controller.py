@@ -46,7 +46,7 @@ class DeveloperController(Controller):
         before_request=check_array,
     )
     async def create_many(self, data: JSONBody[DeveloperBulk], transaction: Transaction) -> JsonResponse[BulkCreated]:
-        """Create up to 10,000 developers, all or none."""
+        """Create up to 10,000 developers."""
         count = await DeveloperRepository(session=transaction).create_many(data)
         return JsonResponse(BulkCreated(count), status_code=201)
 
@@ -54,7 +54,7 @@ class DeveloperController(Controller):
     async def list_developers(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[DeveloperRead] | CursorPage[DeveloperRead]]:
-        """List developers by page, or by cursor when `cursor` is given."""
+        """List developers."""
         query = parse_query(DeveloperQuery, request.scope["query_string"])
         return listed(await developers.select(reader, query), request)
 

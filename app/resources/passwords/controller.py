@@ -37,7 +37,7 @@ class PasswordController(Controller):
         status_code=204,
         responses=problems(404, 413, 415, 422, 429, 503),
     )
-    async def change(
+    async def change_password(
         self,
         request: AnyRequest,
         user_id: RowId,
@@ -48,7 +48,10 @@ class PasswordController(Controller):
         passwords: NamedDependency[Passwords],
         transaction: Transaction,
     ) -> None:
-        """Change a password, and end every other session; only for others an administrator leaves the current out."""
+        """Change a password.
+
+        Every other session of that user ends. An administrator leaves the current password out, but for their own.
+        """
         is_own = visitor is not None and visitor.id == user_id
         if is_own and data.current_password is UNSET:
             raise wrong_password("required")
@@ -62,13 +65,16 @@ class PasswordController(Controller):
         await replace_password(transaction, user_id, hashed, instead_of=stored, keep=keep)
 
     @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
-    async def begin_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
-        """Make a token that resets a user's password; to bring it to them is up to you."""
+    async def begin_password_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
+        """Begin the reset of a password.
+
+        The token is for one use within 15 minutes; no mail is sent, to bring it to the user is up to you.
+        """
         token = await begin_reset(transaction, user_id)
         return JsonResponse(token, status_code=201, headers=(NO_STORE,))
 
     @post("/password-resets", who="anyone", status_code=204, responses=problems(413, 415, 422, 429, 503))
-    async def finish_reset(
+    async def finish(
         self,
         request: AnyRequest,
         data: JSONBody[NewPassword],
@@ -77,7 +83,10 @@ class PasswordController(Controller):
         passwords: NamedDependency[Passwords],
         transaction: Transaction,
     ) -> None:
-        """Choose a password by the token of a reset, and end every session."""
+        """Choose a password by the token of a reset.
+
+        Every session of that user ends. A token that was used, has expired or was invented is 422 `invalid_token`.
+        """
         user_id = await user_of_reset(reader, data.token)
         await hash_of(reader, user_id, data.new_password)
         attempt = await throttling.attempt(request, user_id=user_id)

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import UNSET, Struct, UnsetType
 
 from app.repository.schemas import Body
-from app.resources.sessions.schemas import GivenPassword
+from app.resources.sessions.schemas import GivenPassword, Token
 from app.validation.fields import Password
 
 
@@ -24,7 +24,7 @@ class PasswordChange(Body):
 class NewPassword(Body):
     """A new password, and the token that stands for the forgotten one."""
 
-    token: str
+    token: Token
     new_password: Password
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class NewPassword(Body):
 class ResetToken(Struct, frozen=True):
     """Lets its holder choose a password, once and for a quarter of an hour."""
 
-    token: str
+    token: Token
     expires_at: datetime
 
     def __repr__(self) -> str:

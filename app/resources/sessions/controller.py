@@ -15,9 +15,10 @@ from app.http.path_parameters import RowId
 from app.http.responses import NO_STORE, PRIVATE, JsonResponse
 from app.http.rules import Caller
 from app.http.throttling import Throttling
+from app.problems import Unauthenticated
 from app.repository.throttles import know_network
 from app.resources.sessions import repository
-from app.resources.sessions.repository import end
+from app.resources.sessions.repository import WRONG, end
 from app.resources.sessions.schemas import Sessions, SignedIn, SignIn
 
 _unprintable = re.compile(r"[^ -~]+")
@@ -29,7 +30,7 @@ class SessionController(Controller):
     path = "/sessions"
     tags = ["Sessions"]
 
-    @post(who="anyone", responses=problems(401, 413, 415, 422, 429, 503))
+    @post(who="anyone", responses=problems(Unauthenticated(WRONG), 413, 415, 422, 429, 503))
     async def create(
         self,
         request: AnyRequest,
@@ -38,7 +39,10 @@ class SessionController(Controller):
         throttling: NamedDependency[Throttling],
         transaction: Transaction,
     ) -> JsonResponse[SignedIn]:
-        """Sign in."""
+        """Sign in.
+
+        The token is shown this once. An unknown address, a wrong password and a deactivated account are the same 401.
+        """
         attempt = await throttling.attempt(request, email=data.email)
         account = await sessions.verified(data)
         await throttling.succeeded(attempt)
@@ -51,20 +55,32 @@ class SessionController(Controller):
     async def list_sessions(
         self, caller: Caller, sessions: NamedDependency[repository.Sessions]
     ) -> JsonResponse[Sessions]:
-        """List your sessions."""
+        """List your sessions.
+
+        Those that have neither ended nor expired; `current` is the one that asks.
+        """
         return JsonResponse(Sessions(await sessions.of(caller.id, caller.session_id)), headers=(PRIVATE,))
 
     @delete("/current", who="signed_in", responses=problems(503))
     async def end_current(self, caller: Caller, transaction: Transaction) -> None:
-        """Sign out."""
+        """Sign out.
+
+        The token that asks is not valid from the next request on.
+        """
         await end(transaction, caller.id, caller.session_id)
 
     @delete("/{session_id:str}", who="signed_in", responses=problems(404, 422, 503))
     async def end_one(self, caller: Caller, session_id: RowId, transaction: Transaction) -> None:
-        """End one of your sessions."""
+        """End one of your sessions.
+
+        Its token is not valid from the next request on. Somebody else's is 404.
+        """
         await end(transaction, caller.id, session_id)
 
     @delete(who="signed_in", responses=problems(503))
     async def end_all(self, caller: Caller, transaction: Transaction) -> None:
-        """Sign out everywhere."""
+        """Sign out everywhere.
+
+        All of your sessions end, the one that asks as well.
+        """
         await end(transaction, caller.id)

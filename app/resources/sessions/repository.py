@@ -21,7 +21,7 @@ from app.resources.users.model import User
 from app.resources.users.schemas import UserRead
 from app.settings import Settings
 
-_WRONG = "The address or the password is wrong"
+WRONG = "The address or the password is wrong"
 
 # Whoever is unknown is measured by a row that the address chooses, always the same one. So the time that it takes to
 # verify tells nothing, whatever kinds of hashes there are; the secret keeps strangers from knowing which row it is.
@@ -85,7 +85,7 @@ class Sessions:
         user_id, name, email, active, hashed = (await self._reader.records(_BY_EMAIL, {"email": data.email}))[0]
         hashed = hashed or await self._passwords.hash(data.password)
         if not await self._passwords.verify(data.password, hashed) or not active:
-            raise Unauthenticated(_WRONG)
+            raise Unauthenticated(WRONG)
         rehashed = await self._passwords.hash(data.password) if should_rehash(hashed, data.password) else None
         return Account(UserRead(user_id, name, email), hashed, rehashed)
 
@@ -98,7 +98,7 @@ class Sessions:
             await transaction.execute(rehashed)
         elif stored != account.hashed and not (stored and await self._passwords.verify(data.password, stored)):
             # Another sign-in may have hashed it anew meanwhile; this one was changed, or the account deactivated.
-            raise Unauthenticated(_WRONG)
+            raise Unauthenticated(WRONG)
         token = make_token()
         values = {"token_hash": token_hash(token), "user_id": account.user.id, "user_agent": user_agent}
         new = insert(Session).values(**values, expires_at=func.now() + self._age)

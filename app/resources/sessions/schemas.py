@@ -7,12 +7,13 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from app.repository.schemas import Body, Item
+from app.repository.schemas import Body
 from app.resources.users.schemas import UserRead
 from app.validation.fields import Email
 
 GivenPassword = Annotated[str, Meta(max_length=1_000, extra_json_schema={"format": "password"})]
 """One that was set some time, maybe elsewhere and by other rules."""
+Token = Annotated[str, Meta(examples=["lus_3q2-7wQ5kT0yJbN8xVfRmC1aZsLhGdUoEiPpKtXvB9n0f3a91c5"])]
 
 
 class SignIn(Body):
@@ -25,10 +26,11 @@ class SignIn(Body):
         return f"SignIn(email={self.email!r})"
 
 
-class SignedIn(Item, frozen=True):
+class SignedIn(Struct, frozen=True):
     """A new session, whose token is shown this once. Its `repr` leaves it out."""
 
-    token: str
+    id: int
+    token: Token
     expires_at: datetime
     user: UserRead
 
@@ -36,11 +38,12 @@ class SignedIn(Item, frozen=True):
         return f"SignedIn(id={self.id!r})"
 
 
-class SessionRead(Item, frozen=True):
+class SessionRead(Struct, frozen=True):
+    id: int
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime
-    user_agent: str
+    user_agent: Annotated[str, Meta(examples=["curl/8.14.1"])]
     current: bool
 
 

@@ -16,6 +16,7 @@ from app.http.responses import JsonResponse, changed, created, found, listed
 from app.http.rules import Caller, caller_of
 from app.http.throttling import Throttling
 from app.repository.schemas import CursorPage, Page
+from app.resources.users.model import LastAdministrator
 from app.resources.users.repository import UserRepository, accounts, as_account, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
 from app.validation.weak_passwords import check_personal
@@ -36,7 +37,11 @@ class UserController(Controller):
         throttling: NamedDependency[Throttling],
         transaction: Transaction,
     ) -> JsonResponse[UserRead]:
-        """Create a user."""
+        """Create a user.
+
+        An address belongs to one user, whatever its letter case. The password is none of the most common ones, nor
+        the name or the address.
+        """
         check_personal(data.password, data.name, data.email)
         await throttling.sign_up(request)
         hashed = await passwords.hash(data.password)
@@ -46,12 +51,15 @@ class UserController(Controller):
     async def list_users(
         self, request: AnyRequest, reader: Reader
     ) -> JsonResponse[Page[UserRead] | CursorPage[UserRead]]:
-        """List users by page, or by cursor when `cursor` is given."""
+        """List users."""
         return listed(await users.select(reader, parse_query(UserQuery, request.scope["query_string"])), request)
 
     @get("/me", who="signed_in", responses=problems(412, 503) | NOT_MODIFIED, operation_class=ConditionalRead)
     async def read_caller(self, request: AnyRequest, caller: Caller) -> JsonResponse[UserRead]:
-        """Read yourself."""
+        """Read yourself.
+
+        The user whose token it is, as by their id.
+        """
         return found(own(caller), request)
 
     @get(
@@ -78,10 +86,16 @@ class UserController(Controller):
         return changed(await UserRepository(session=transaction).change(user_id, data, condition(request)))
 
     @delete(
-        "/{user_id:str}", who="self", responses=problems(404, 409, 412, 422, 503), operation_class=ConditionalChange
+        "/{user_id:str}",
+        who="self",
+        responses=problems(404, LastAdministrator(), 412, 422, 503),
+        operation_class=ConditionalChange,
     )
     async def remove(self, request: AnyRequest, user_id: RowId, transaction: Transaction) -> None:
-        """Delete a user."""
+        """Delete a user.
+
+        Their sessions end. The last active administrator stays: 409.
+        """
         await UserRepository(session=transaction).remove(user_id, condition(request))
 
     @get(
@@ -91,17 +105,23 @@ class UserController(Controller):
         operation_class=ConditionalRead,
     )
     async def read_account(self, request: AnyRequest, user_id: RowId, reader: Reader) -> JsonResponse[AccountRead]:
-        """Read what an account may do."""
+        """Read what an account may do.
+
+        Its version is that of the user.
+        """
         return found(as_account(await accounts.get(reader, user_id)), request)
 
     @patch(
         "/{user_id:str}/account",
         who="administrator",
-        responses=problems(404, 409, 412, 413, 415, 422, 503),
+        responses=problems(404, LastAdministrator(), 412, 413, 415, 422, 503),
         operation_class=ConditionalChange,
     )
     async def update_account(
         self, request: AnyRequest, user_id: RowId, data: JSONBody[AccountUpdate], transaction: Transaction
     ) -> JsonResponse[AccountRead]:
-        """Make or unmake an administrator, deactivate or activate an account."""
+        """Change what an account may do.
+
+        Whoever is deactivated keeps their row, and their sessions end. The last active administrator stays: 409.
+        """
         return changed(await UserRepository(session=transaction).set_account(user_id, data, condition(request)))
