@@ -23,6 +23,7 @@ from app.http.dto import JsonBody
 from app.http.exception_handlers import handle_exception
 from app.http.middleware import handle_request
 from app.http.path_parameters import decode_id, is_id
+from app.http.repeats import Repeats
 from app.http.rules import Gate, apply_rules
 from app.http.service import UserService
 from app.http.throttling import Throttling
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
+    Repeats(reader, hours=settings.idempotency_hours).apply(app.routes)
     local, log = settings.access == "local", settings.log_requests
     apply_rules(app.routes, gate if settings.access == "token" else None, local=local)
     prefix = settings.root_path.rstrip("/")

@@ -185,7 +185,7 @@ async def test_headers_of_answers_are_described(document: dict[str, Any]) -> Non
         if answer.get("headers")
     }
 
-    assert described["/users", "post", "201"] == {"ETag", "Location"}
+    assert described["/users", "post", "201"] == {"ETag", "Idempotency-Replayed", "Location"}
     assert described["/users/{user_id}", "get", "200"] == described["/users/{user_id}", "get", "304"] == {"ETag"}
     assert described["/users", "get", "200"] == {"Link"}
     assert described["/health", "get", "503"] == {"Retry-After"}

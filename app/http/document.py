@@ -24,12 +24,9 @@ _HEADERS = {
     "ETag": ("The version, for `If-Match` and `If-None-Match`", {"type": "string"}, '"1764061200000000"'),
     "Location": ("The path of what was created", {"type": "string", "format": "uri-reference"}, "/users/1"),
     "Link": ("The neighbours of this page (RFC 8288)", {"type": "string"}, '</users?page=2>; rel="next"'),
+    "Idempotency-Replayed": ("This was answered before", {"type": "string", "const": "true"}, "true"),
     "Retry-After": ("Seconds after which to ask again", {"type": "integer", "minimum": 1}, 1),
-    "RateLimit": (
-        "What is left of a limit, and in how many seconds there is more",
-        {"type": "string"},
-        '"network";r=0;t=60',
-    ),
+    "RateLimit": ("What is left, and in how many seconds there is more", {"type": "string"}, '"network";r=0;t=60'),
     "RateLimit-Policy": ("How many in how many seconds", {"type": "string"}, '"network";q=10;w=600'),
     "WWW-Authenticate": ("`Bearer`, with `error` where a token came that is not valid", {"type": "string"}, "Bearer"),
 }
@@ -126,6 +123,8 @@ def _describe(operation: dict[str, Any], schemas: dict[str, Any], known: dict[st
         del answers["400"]
     for status, answer in answers.items():
         headers = {*_OF_STATUS.get(status, ())}
+        if "Idempotency-Key" in parameters:
+            headers |= {"201": {"Idempotency-Replayed"}, "409": {"Retry-After"}}.get(status, set())
         if status in ("200", "201", "204"):
             answer["description"] = title(int(status))
             headers |= (

@@ -41,6 +41,7 @@ def _described(one: int | Problem) -> tuple[int, ResponseSpec]:
 
 _TAG = r'(W/)?"[!#-~]*"'
 _CONDITION = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
+REPEAT_KEY = r"""^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"""
 _ELSEWHERE = {"$ref", "title"}
 """Of a schema, what a parameter does not need."""
 
@@ -94,6 +95,15 @@ ConditionalRead = _conditional(
     "Answer 304 if this is still the version (an ETag)", "Answer only with this version (an ETag)"
 )
 ConditionalChange = _conditional("Change anything but this version (an ETag)", "Change only this version (an ETag)")
+Repeatable = _with_parameters(
+    Parameter(
+        name="Idempotency-Key",
+        param_in="header",
+        schema=Schema(type=OpenAPIType.STRING, pattern=REPEAT_KEY, examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"]),
+        description="Random, at least 16 bytes, new for each request that is not a repeat: whoever sends it again is"
+        " answered what was answered first, and nothing is created twice",
+    )
+)
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has this version")}
 
 

@@ -12,6 +12,7 @@ from app.http.dependencies import AnyRequest
 from app.http.etags import etag, is_not_modified
 from app.http.mounting import public
 from app.http.pagination import link_header
+from app.repository.repeats import Answer
 from app.repository.schemas import CursorPage, Item, Page, Stored
 
 I = TypeVar("I", bound=Item)  # noqa: E741  # an item
@@ -99,3 +100,17 @@ def listed(result: Page[T] | CursorPage[T], request: AnyRequest) -> JsonResponse
 
 def _etag(stored: Stored[Any]) -> tuple[bytes, bytes]:
     return b"etag", etag(stored.version)
+
+
+def answer_of(response: JsonResponse[Any], fingerprint: bytes) -> Answer:
+    """What is kept of a response, to be sent again."""
+    tag = next((value for name, value in response._headers if name == b"etag"), None)
+    return Answer(fingerprint, response.status_code or 200, response._location, tag, response._body)
+
+
+def replayed(answer: Answer) -> JsonResponse[Any]:
+    """The same again."""
+    tag = () if answer.etag is None else ((b"etag", answer.etag),)
+    headers = (*tag, (b"idempotency-replayed", b"true"))
+    body = msgspec.Raw(answer.body)
+    return JsonResponse(body, status_code=answer.status, headers=headers, location=answer.location)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from litestar import Request
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,9 +24,11 @@ class Throttling:
         self._sign_up = Throttle(engine, SIGN_UP) if settings.throttle and settings.access == "token" else None
 
     async def sign_up(self, request: Request[Any, Any, Any]) -> None:
-        """Raises: RateLimited."""
+        """Count a sign-up; `give_back` of the scope forgets it. Raises: RateLimited."""
         if self._sign_up is not None and caller_of(request) is None:
-            await self._sign_up.charge(Attempt(self._client.network(request)))
+            attempt = Attempt(self._client.network(request))
+            await self._sign_up.charge(attempt)
+            cast("dict[str, Any]", request.scope)["give_back"] = partial(self._sign_up.give_back, attempt)
 
     async def attempt(
         self, request: Request[Any, Any, Any], *, email: str | None = None, user_id: int | None = None

@@ -20,6 +20,7 @@ from app.repository.limits import KNOWN
 EXPIRED = {
     "sessions": "expires_at < now()",
     "password_resets": "expires_at < now()",
+    "idempotency_keys": "expires_at < now()",
     "throttles": "free_at < now()",
     "known_networks": f"seen_at < now() - {KNOWN}",
 }

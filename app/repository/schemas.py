@@ -16,6 +16,8 @@ class Body(Struct, forbid_unknown_fields=True):
 
     fixed: ClassVar[frozenset[str]] = frozenset({"id"})
     """Fields that there are, but not to be set here: of them a client is told so."""
+    secret: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are not compared when a request is sent again, as no digest of them is kept."""
 
 
 class Item(Struct, frozen=True):

@@ -64,6 +64,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Hours without use after which a session ends."""
     sessions_per_user: Annotated[int, Meta(ge=1, le=10_000)] = 50
     """Sessions that a user may have at once; another ends the oldest."""
+    idempotency_hours: Annotated[int, Meta(ge=1, le=8_760)] = 24
+    """Hours in which a request with an Idempotency-Key can be sent again."""
     throttle: bool = True
     """Count attempts at passwords, and refuse who tries too often."""
     trusted_proxies: tuple[Network, ...] = ()

@@ -14,7 +14,7 @@ from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import ada, service_in_process
 from tests.faults.test_outages import BOUND, SMALL
 
-_AT_COMMIT = """
+AT_COMMIT = """
 CREATE OR REPLACE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT OR UPDATE OR DELETE ON users
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit();
@@ -83,7 +83,7 @@ async def test_a_commit_that_fails_is_no_success(postgres: PrivatePostgres, body
     async with service_in_process(postgres.text) as client:
         await client.post("/users", json=ada(1))
         before = await postgres.fetch("SELECT * FROM users")
-        await postgres.execute(_AT_COMMIT.format(body=body))
+        await postgres.execute(AT_COMMIT.format(body=body))
 
         answers = [
             await client.post("/users", json=ada(2)),
@@ -102,7 +102,7 @@ async def test_a_commit_that_fails_is_no_success(postgres: PrivatePostgres, body
 
 async def test_a_commit_whose_connection_breaks_is_503(postgres: PrivatePostgres, proxy: Proxy) -> None:
     async with service_in_process(proxy.text, db_statement_timeout=5) as client:
-        await postgres.execute(_AT_COMMIT.format(body="PERFORM pg_sleep(1)"))
+        await postgres.execute(AT_COMMIT.format(body="PERFORM pg_sleep(1)"))
 
         asking = asyncio.create_task(client.post("/users", json=ada(1)))
         await postgres.until("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1)
@@ -115,7 +115,7 @@ async def test_a_commit_whose_connection_breaks_is_503(postgres: PrivatePostgres
 async def test_a_commit_that_hangs_is_503_in_time_and_frees_its_locks(postgres: PrivatePostgres) -> None:
     async with service_in_process(postgres.text, **SMALL) as client:
         created = await client.post("/users", json=ada(1))
-        await postgres.execute(_AT_COMMIT.format(body="PERFORM pg_sleep(60)"))
+        await postgres.execute(AT_COMMIT.format(body="PERFORM pg_sleep(60)"))
 
         answer, seconds = await timed(client.patch("/users/1", json={"name": "Eve"}))
         unchanged = await client.get("/users/1")

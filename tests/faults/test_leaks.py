@@ -13,7 +13,7 @@ import pytest
 from tests.faults.network import Proxy
 from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import ROOT, service
-from tests.faults.test_acknowledged import _AT_COMMIT
+from tests.faults.test_acknowledged import AT_COMMIT
 
 SECRETS = ["Geheim-Passwort-1", "$argon2", "versteckt@example.com", "Verborgen", "constraint-detail"]
 _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|COMMIT|ROLLBACK)\b(?! /)", re.ASCII)
@@ -33,7 +33,7 @@ async def _provoke(client: httpx.AsyncClient, postgres: PrivatePostgres, proxy: 
     answers.append(await client.patch("/users/1", json={"name": "Verborgen", "password": "Geheim-Passwort-1"}))
 
     for body in ("RAISE EXCEPTION 'constraint-detail %', NEW", "PERFORM pg_terminate_backend(pg_backend_pid())"):
-        await postgres.execute(_AT_COMMIT.format(body=body))
+        await postgres.execute(AT_COMMIT.format(body=body))
         answers.append(await client.post("/users", json={**LEAKY, "email": "2versteckt@example.com"}))
         await postgres.execute("DROP FUNCTION at_commit CASCADE")
     locked = await asyncpg.connect(postgres.text.replace("+asyncpg", ""))

@@ -32,7 +32,7 @@ class DeveloperController(Controller):
     path = "/developers"
     tags = ["Developers"]
 
-    @post(who="administrator", responses=problems(409, 413, 415, 422, 503))
+    @post(who="administrator", repeatable=True, responses=problems(409, 413, 415, 422, 503))
     async def create(self, data: JSONBody[DeveloperCreate], transaction: Transaction) -> JsonResponse[DeveloperRead]:
         """Create a developer."""
         return created(await DeveloperRepository(session=transaction).create(data), self.path)
@@ -40,6 +40,7 @@ class DeveloperController(Controller):
     @post(
         "/bulk",
         who="administrator",
+        repeatable=True,
         responses=problems(409, 413, 415, 422, 503),
         request_max_body_size=BULK_BODY_LIMIT,
         before_request=check_array,

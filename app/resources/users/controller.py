@@ -28,7 +28,7 @@ class UserController(Controller):
     path = "/users"
     tags = ["Users"]
 
-    @post(who="sign_up", responses=problems(409, 413, 415, 422, 429, 503))
+    @post(who="sign_up", repeatable=True, responses=problems(409, 413, 415, 422, 429, 503))
     async def create(
         self,
         request: AnyRequest,

@@ -14,6 +14,7 @@ class UserCreate(Body):
     """A sign-up. Its `repr` leaves the password out."""
 
     fixed = frozenset({"id", "created_at"})
+    secret = frozenset({"password"})
 
     name: Name
     email: Email

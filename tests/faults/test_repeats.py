@@ -1,0 +1,180 @@
+"""Repeats: a client that sends again what was not answered gets its 201 in the end, and one row."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from tests.faults.answers import assert_unavailable
+from tests.faults.network import Proxy
+from tests.faults.postgres import PrivatePostgres
+from tests.faults.services import Service, ada, service, service_in_process
+from tests.faults.test_acknowledged import AT_COMMIT
+from tests.faults.test_pgbouncer import pgbouncer
+
+SIGN_UPS = int(os.environ.get("REPEATED_SIGN_UPS", "40"))
+LOADS = int(os.environ.get("REPEATED_LOADS", "10"))
+ROWS = 20
+SHORT: dict[str, Any] = {"DB_POOL_TIMEOUT": "2", "DB_STATEMENT_TIMEOUT": "2", "LOG_LEVEL": "error"}
+ANSWERED: dict[str, Any] = {"db_pool_timeout": 2, "db_statement_timeout": 2}
+
+
+async def until_answered(client: httpx.AsyncClient, path: str, body: Any, seen: Counter[str]) -> httpx.Response:
+    """Send with a key of its own until there is an answer that is no 503, and none that says to come again."""
+    headers = {"Idempotency-Key": str(uuid4())}
+    while True:
+        with suppress(httpx.TransportError):
+            answer = await client.post(path, json=body, headers=headers)
+            again = answer.status_code == 503 or answer.json().get("code") == "request_in_progress"
+            replayed = " replayed" if "idempotency-replayed" in answer.headers else ""
+            seen[f"{answer.status_code}{replayed}"] += 1
+            if not again:
+                return answer
+        seen["sent again"] += 1
+        await asyncio.sleep(0.05)
+
+
+def load(number: int) -> list[dict[str, str]]:
+    return [{"name": "Ada", "email": f"ada-{number}-{row}@example.com", "specialty": "engines"} for row in range(ROWS)]
+
+
+async def repeat_everything(
+    client: httpx.AsyncClient, seen: Counter[str], more: Callable[[], Coroutine[Any, Any, None]]
+) -> list[int]:
+    """Sign up and load as ten clients do, while `more` is done to the service; the final statuses."""
+    work: list[tuple[str, Any]] = [("/users", ada(number)) for number in range(SIGN_UPS)]
+    work += [("/developers/bulk", load(number)) for number in range(LOADS)]
+    random.shuffle(work)
+    found: list[int] = []
+    left = iter(work)
+
+    async def ask_on() -> None:
+        for path, body in left:
+            found.append((await until_answered(client, path, body, seen)).status_code)
+            await asyncio.sleep(random.uniform(0, 0.2))
+
+    harm = asyncio.create_task(more())
+    await asyncio.gather(*(ask_on() for _ in range(10)))
+    await harm
+    return found
+
+
+async def stored(postgres: PrivatePostgres) -> tuple[int, int]:
+    counts = await postgres.fetch("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM developers)")
+    return counts[0][0], counts[0][1]
+
+
+async def test_a_database_that_is_killed_loses_and_doubles_nothing(postgres: PrivatePostgres) -> None:
+    seen: Counter[str] = Counter()
+
+    async def kill_now_and_then() -> None:
+        for _ in range(max(3, SIGN_UPS // 20)):
+            await asyncio.sleep(random.uniform(0.1, 0.4))
+            postgres.kill()
+            await postgres.start()
+
+    async with service_in_process(postgres.text, **ANSWERED) as client:
+        found = await repeat_everything(client, seen, kill_now_and_then)
+        counts = await stored(postgres)
+
+    print("database killed:", dict(seen))
+    assert found == [201] * (SIGN_UPS + LOADS)
+    assert counts == (SIGN_UPS, LOADS * ROWS)
+
+
+async def test_a_service_that_is_killed_loses_and_doubles_nothing(postgres: PrivatePostgres) -> None:
+    """Two workers, killed at once in the middle of their work, and started again."""
+    seen: Counter[str] = Counter()
+    async with AsyncExitStack() as stack, httpx.AsyncClient(timeout=10, trust_env=False) as client:
+
+        async def start() -> Service:
+            running = await stack.enter_async_context(service(postgres.text, workers=2, **SHORT))
+            client.base_url = httpx.URL(f"http://127.0.0.1:{running.port}")
+            return running
+
+        async def kill_now_and_then() -> None:
+            running = first
+            for _ in range(max(2, SIGN_UPS // 40)):
+                await asyncio.sleep(random.uniform(0.05, 0.3))
+                os.killpg(running.process.pid, signal.SIGKILL)
+                running = await start()
+
+        first = await start()
+        found = await repeat_everything(client, seen, kill_now_and_then)
+        counts = await stored(postgres)
+
+    print("service killed:", dict(seen))
+    assert found == [201] * (SIGN_UPS + LOADS)
+    assert counts == (SIGN_UPS, LOADS * ROWS)
+
+
+async def test_a_commit_whose_answer_was_lost_is_answered_when_it_is_sent_again(
+    postgres: PrivatePostgres, proxy: Proxy
+) -> None:
+    async with service_in_process(proxy.text, db_statement_timeout=5) as client:
+        await postgres.execute(AT_COMMIT.format(body="PERFORM pg_sleep(0.5)"))
+        headers = {"Idempotency-Key": str(uuid4())}
+
+        asking = asyncio.create_task(client.post("/users", json=ada(1), headers=headers))
+        await postgres.until("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1)
+        proxy.swallow()
+        await postgres.until("SELECT FROM users", 1)
+        proxy.cut()
+        proxy.heal()
+        lost = await asking
+        again = await client.post("/users", json=ada(1), headers=headers)
+        without = await client.post("/users", json=ada(1))
+
+    assert_unavailable(lost)
+    assert (again.status_code, again.json()["id"], again.headers["idempotency-replayed"]) == (201, 1, "true")
+    assert (again.headers["location"], without.status_code) == ("/users/1", 409)
+
+
+async def test_a_commit_that_waits_for_a_standby_is_not_done_twice(postgres: PrivatePostgres) -> None:
+    """It is neither stored for others nor gone: who sends it again waits, and is told to come again."""
+    seen: Counter[str] = Counter()
+    async with service_in_process(postgres.text, **ANSWERED) as client:
+        await postgres.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await postgres.execute("SELECT pg_reload_conf()")
+        asking = asyncio.create_task(until_answered(client, "/users", ada(1), seen))
+        await postgres.until("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'", 1)
+        await asyncio.wait([asking], timeout=3)
+        await postgres.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        await postgres.execute("SELECT pg_reload_conf()")
+        answer = await asking
+        users = await postgres.fetch("SELECT FROM users")
+
+    print("no standby:", dict(seen))
+    assert (answer.status_code, len(users), seen["sent again"] > 0) == (201, 1, True)
+
+
+async def test_behind_a_pooler_twenty_at_once_are_one(postgres: PrivatePostgres) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    async with pgbouncer(postgres.port) as port:
+        url = f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres?prepared_statement_cache_size=0"
+        async with service(url, workers=2, **SHORT) as running, running.client() as client:
+            sent = (client.post("/users", json=ada(1), headers=headers) for _ in range(20))
+            answers = await asyncio.gather(*sent)
+            limits = await asyncio.gather(*(_lock_timeout(port) for _ in range(6)))
+            users = await postgres.fetch("SELECT FROM users")
+
+    assert len({(answer.status_code, answer.text, answer.headers["etag"]) for answer in answers}) == 1
+    assert (answers[0].status_code, len(users), set(limits)) == (201, 1, {"0"})
+
+
+async def _lock_timeout(port: int) -> str:
+    """What the server of a pooler has, once it is somebody else's."""
+    connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", statement_cache_size=0)
+    found = await connection.fetchval("SELECT current_setting('lock_timeout') FROM pg_sleep(0.05)")
+    await connection.close()
+    return str(found)

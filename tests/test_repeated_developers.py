@@ -1,0 +1,86 @@
+"""Repeats of what is not a user: by one word at their routes, and each for its own caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tests.callers import add_session, add_user, bearer
+from tests.problems import problem_of
+from tests.test_repeats import REUSED, is_replayed, scalar, send, told
+
+DEVELOPER = {"name": "Ada", "email": "ada@example.com", "specialty": "engines"}
+ROUTES: list[tuple[str, Any, Any]] = [
+    ("/developers", DEVELOPER, {**DEVELOPER, "name": "Eve"}),
+    ("/developers/bulk", [DEVELOPER], [DEVELOPER, {**DEVELOPER, "email": "eve@example.com"}]),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "_other"), ROUTES)
+async def test_a_repeat_is_answered_as_the_first_was(
+    client: httpx.AsyncClient, path: str, body: Any, _other: Any
+) -> None:
+    first = await send(client, path, body)
+    again = await send(client, path, body)
+
+    assert (first.status_code, is_replayed(first)) == (201, False)
+    assert (told(again), is_replayed(again)) == (told(first), True)
+    assert (await client.get(path.removesuffix("/bulk"))).json()["total"] == 1
+
+
+@pytest.mark.parametrize(("path", "body", "other"), ROUTES)
+async def test_another_payload_is_422_and_tells_nothing(
+    client: httpx.AsyncClient, path: str, body: Any, other: Any
+) -> None:
+    await send(client, path, body)
+    answer = await send(client, path, other)
+
+    assert problem_of(answer) == REUSED
+    assert "ada" not in answer.text.lower()
+
+
+async def test_a_key_is_of_one_route(client: httpx.AsyncClient) -> None:
+    user = await send(client)
+    developer = await send(client, "/developers", DEVELOPER)
+    bulk = await send(client, "/developers/bulk", [{**DEVELOPER, "email": "eve@example.com"}])
+
+    assert [answer.status_code for answer in (user, developer, bulk)] == [201, 201, 201]
+    assert not any(map(is_replayed, (user, developer, bulk)))
+
+
+async def test_a_key_is_of_one_caller(remote: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    eve, ann = [bearer(await add_session(engine, await add_user(engine, n, is_admin=True))) for n in ("Eve", "Ann")]
+
+    one = await send(remote, "/developers", DEVELOPER, **eve)
+    other = await send(remote, "/developers", {**DEVELOPER, "email": "other@example.com"}, **ann)
+    again = await send(remote, "/developers", DEVELOPER, **eve)
+    nobody = await send(remote, "/developers", DEVELOPER)
+
+    assert (one.status_code, other.status_code, is_replayed(other), nobody.status_code) == (201, 201, False, 401)
+    assert (told(again), is_replayed(again)) == (told(one), True)
+    assert again.headers["vary"] == "authorization"
+
+
+async def test_whoever_may_no_longer_do_it_is_not_answered(remote: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    eve = await add_user(engine, "Eve", is_admin=True)
+    headers = bearer(await add_session(engine, eve))
+    await send(remote, "/developers", DEVELOPER, **headers)
+
+    await scalar(engine, "WITH u AS (UPDATE users SET is_admin = false RETURNING 1) SELECT count(*) FROM u")
+    again = await send(remote, "/developers", DEVELOPER, **headers)
+
+    assert again.status_code == 403
+
+
+async def test_the_document_says_what_can_be_sent_again(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/schema/openapi.json")).json()["paths"]
+
+    for path in ("/users", "/developers", "/developers/bulk"):
+        operation = paths[path]["post"]
+        assert [one["name"] for one in operation["parameters"]] == ["Idempotency-Key"]
+        assert set(operation["responses"]["409"]["headers"]) == {"Retry-After"}
+        assert "Idempotency-Replayed" in operation["responses"]["201"]["headers"]
+    assert "Idempotency-Key" not in str(paths["/sessions"])
