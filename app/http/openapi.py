@@ -76,11 +76,23 @@ def _with_parameters(*added: Parameter) -> type[Operation]:
     return Documented
 
 
-def _conditional(none_match: str, match: str) -> type[Operation]:
-    schema = Schema(type=OpenAPIType.STRING, pattern=_CONDITION, examples=['"1764061200000000"'])
+def _conditional(none_match: str, match: str, *, ignores: str | None = None) -> type[Operation]:
+    """`ignores` is the header in which what is no ETag is not refused."""
     headers = {"If-None-Match": none_match, "If-Match": match}
     return _with_parameters(
-        *(Parameter(name=name, param_in="header", schema=schema, description=said) for name, said in headers.items())
+        *(
+            Parameter(
+                name=name,
+                param_in="header",
+                schema=Schema(
+                    type=OpenAPIType.STRING,
+                    pattern=None if name == ignores else _CONDITION,
+                    examples=['"1764061200000000"'],
+                ),
+                description=said,
+            )
+            for name, said in headers.items()
+        )
     )
 
 
@@ -92,7 +104,9 @@ def listed_by(lists: Listing[Any]) -> type[Operation]:
 
 
 ConditionalRead = _conditional(
-    "Answer 304 if this is still the version (an ETag)", "Answer only with this version (an ETag)"
+    "Answer 304 if this is still the version (an ETag)",
+    "Answer only with this version (an ETag)",
+    ignores="If-None-Match",
 )
 ConditionalChange = _conditional("Change anything but this version (an ETag)", "Change only this version (an ETag)")
 Repeatable = _with_parameters(
