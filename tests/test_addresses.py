@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT
+from tests.programs import program
 from tests.services import LITESTAR, _free_port, eventually
 
 # Nothing is there: the service starts all the same.
@@ -80,10 +80,8 @@ def test_what_cannot_be_done_is_said_in_a_line(options: list[str], told: str) ->
 
 
 def test_a_certificate_makes_it_https(tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
     make = "req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout key -out crt"
-    subprocess.run(["openssl", *make.split()], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([program("openssl"), *make.split()], cwd=tmp_path, check=True, capture_output=True)
     files = (f"--ssl-certfile={tmp_path / 'crt'}", f"--ssl-keyfile={tmp_path / 'key'}")
     with running(tmp_path, LITESTAR, "run", f"--port={_free_port()}", *files, cwd=ROOT) as (_, log):
         eventually(lambda: "Docs at https://127.0.0.1:" in log.read_text())

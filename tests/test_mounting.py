@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from app.settings import SettingsError, load_settings
 from tests.browser import browser, chromium
 from tests.clients import client_of
 from tests.problems import problem, problem_of
+from tests.programs import program
 from tests.services import ROOT, Service, _free_port, eventually
 
 NOT_FOUND = problem(404, "not_found", "Not Found")
@@ -26,16 +26,14 @@ NOT_FOUND = problem(404, "not_found", "Not Found")
 @contextmanager
 def haproxy(folder: Path, port: int) -> Iterator[str]:
     """A proxy that takes `/api` off; its URL."""
-    program = shutil.which("haproxy", path="/usr/sbin:/usr/bin")
-    if program is None:
-        pytest.skip("haproxy takes the prefix off")
+    proxy = program("haproxy")
     front = _free_port()
     (folder / "haproxy.cfg").write_text(
         "defaults\n mode http\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"
         f"frontend f\n bind 127.0.0.1:{front}\n http-request replace-path /api(/.*) \\1\n default_backend b\n"
         f"backend b\n server s 127.0.0.1:{port}\n"
     )
-    process = subprocess.Popen([program, "-db", "-f", str(folder / "haproxy.cfg")], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([proxy, "-db", "-f", str(folder / "haproxy.cfg")], stderr=subprocess.DEVNULL)
     try:
         yield f"http://127.0.0.1:{front}/api"
     finally:

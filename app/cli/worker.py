@@ -25,6 +25,7 @@ def load(*, workers: int, embedded: bool, reload: bool) -> Any:
     try:
         return _load(workers, embedded=embedded)
     except Exception as error:
+        # Whatever a module raises that somebody is in the middle of writing; the process ends with its name and place.
         _logger.error("%s. Waiting for the next change", _place(error))
         raise SystemExit(1) from error
 

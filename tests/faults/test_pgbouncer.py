@@ -17,13 +17,13 @@ from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
 from app.database.postgres import _hand_over
 from tests.faults.answers import assert_unavailable, timed
 from tests.faults.ports import free_port
 from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import ada, service
+from tests.programs import program
 
 _SERVERS = 6
 _CONFIGURATION = """
@@ -41,25 +41,17 @@ logfile = {folder}/log
 """
 
 
-def _program() -> str:
-    """PgBouncer is not on PyPI: a laptop may be without it, continuous integration may not."""
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None and os.environ.get("CI") == "true":
-        pytest.fail("pgbouncer is not installed: apt-get install -y pgbouncer")
-    return found or pytest.skip("needs PgBouncer: apt-get install pgbouncer")
-
-
 @asynccontextmanager
 async def pgbouncer(target: int, servers: int = _SERVERS) -> AsyncIterator[int]:
     """A PgBouncer before the server on a port of this machine; its own port."""
-    program, port, folder = _program(), free_port(), Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))
+    bouncer, port, folder = program("pgbouncer"), free_port(), Path(tempfile.mkdtemp(prefix="pgbouncer-", dir="/tmp"))
     settings = _CONFIGURATION.format(target=target, port=port, servers=servers, folder=folder)
     (folder / "ini").write_text(settings)
     (folder / "ini").chmod(0o644)
     _hand_over(folder)
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     process = subprocess.Popen(  # noqa: ASYNC220  # returns at once
-        [program, "--quiet", str(folder / "ini")], user=user and user.pw_uid, group=user and user.pw_gid
+        [bouncer, "--quiet", str(folder / "ini")], user=user and user.pw_uid, group=user and user.pw_gid
     )
     try:
         async with asyncio.timeout(10):
