@@ -34,7 +34,7 @@ _REFUSED = {
     rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf": f"compressed, but not by gzip; {_UNPACK}",
     rb"PGDMP|--\s*(?:--\s*)?\w+(?: database)? dump|CREATE TABLE|INSERT INTO|COPY \S+ \(|SET \w+ = ": f"SQL; {_TABLE}",
     rb"SQLite format 3": "an SQLite database; write the table with sqlite3 -csv -header",
-    rb"(?:version: \d+\s+)?(?:#[^\n]*\n\s*)*+dn::? ": "LDIF; write the entries as CSV with a header",
+    rb"(?:version: \d+\s+)?(?:#[^\n]*\n\s*)*dn::? ": "LDIF; write the entries as CSV with a header",
     rb"<[?!A-Za-z]": "XML or HTML; write the records as CSV or JSON",
     rb"%PDF|PAR1|\x89PNG": f"no text; {_WORKBOOK}",
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PROXY_HEADERS = frozenset({b"forwarded", b"x-real-ip", b"via"})
 REFUSED = "ACCESS=local serves this machine only; set ACCESS=token, or ACCESS=open behind a gateway that authenticates"
-_host = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[\w.-]++)(?::(\d{0,5}+))?+").fullmatch
+_host = re.compile(rb"(\[[0-9A-Fa-f:.]++\]|[\w.-]++)(?::(\d{0,5}+))?").fullmatch
 _hides_separator = re.compile(rb"%(?:2f|5c)", re.IGNORECASE).search
 
 

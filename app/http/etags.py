@@ -13,7 +13,7 @@ from app.problems import FieldError, Malformed, PreconditionFailed
 _CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 _TAG = r'(W/)?+"([!#-~\x80-\xff]*+)"'
 _tags = re.compile(_TAG).findall
-_is_list = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|\Z))*+").fullmatch
+_is_list = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|\Z))*").fullmatch
 
 
 def etag(version: int) -> bytes:

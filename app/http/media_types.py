@@ -9,8 +9,8 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
-_PARAMETER = rf'[ \t]*+;[ \t]*+(?:({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*+"))?+'
-_media_type = re.compile(rf"({_WORD}/{_WORD})((?:{_PARAMETER})*+)[ \t]*+").fullmatch
+_PARAMETER = rf'[ \t]*+;[ \t]*+(?:({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*"))?'
+_media_type = re.compile(rf"({_WORD}/{_WORD})((?:{_PARAMETER})*)[ \t]*+").fullmatch
 _parameters = re.compile(_PARAMETER).findall
 
 

@@ -38,9 +38,9 @@ def _refusal(said: str) -> str:
 _SPECIAL_USE = "|".join(sorted({domain.rpartition(".")[2] for domain in SPECIAL_USE_DOMAIN_NAMES}))
 is_plain_email = re.compile(
     r"(?=[^@]{1,64}+@[^@]{1,60}+\Z)"
-    r"[\w+-]++(?:\.[\w+-]++)*+@"
+    r"[\w+-]++(?:\.[\w+-]++)*@"
     # No two hyphens in a row, which mark an encoded domain.
-    rf"(?:[a-zA-Z0-9]++[.-])++(?<=\.)(?!(?i:{_SPECIAL_USE})\Z)[a-zA-Z]{{2,}}",
+    rf"(?:[a-zA-Z0-9]++[.-])+(?<=\.)(?!(?i:{_SPECIAL_USE})\Z)[a-zA-Z]{{2,}}",
     re.ASCII,
 ).fullmatch
 """Whether email-validator accepts an address without a doubt. Takes 0.3 us, where the library takes 50."""
