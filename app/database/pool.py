@@ -92,10 +92,10 @@ class Pool(AsyncAdaptedQueuePool):
         return self.connect() if record is not None and self._is_ready(record) else None
 
     async def acquire(self) -> PoolProxiedConnection:
-        """A connection, in turn. Raises: PoolTimeout, and what connecting raises."""
+        """A connection for a read. Raises: PoolTimeout, and what connecting raises."""
         if self._pool.peek() is None and self._overflow >= self._max_overflow:
             try:
-                self._pool.put_on_top(await self._pool.wait(self._timeout))
+                self._pool.put_on_top(await self._pool.wait_to_read(self._timeout))
             except Empty:
                 raise PoolTimeout(f"no connection within {self._timeout} s") from None
         ready = self.acquire_nowait()
