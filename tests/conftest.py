@@ -22,7 +22,6 @@ from tests.commands import Shell
 from tests.contrib import contrib_server
 from tests.databases import empty_database, engine_of, migrate
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's `&` hands this down, and the programs under test would not hear an interrupt either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
