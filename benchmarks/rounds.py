@@ -15,7 +15,7 @@ from benchmarks.workloads import Workload, main_size
 T = TypeVar("T")
 
 PROCESS = "process"
-"""The workload of samples about the processes themselves: `start_ms`, and after reads `worker_rss_mb`, `rss_mib` of all."""
+"""The workload of samples about the processes: `start_ms`, and after reads `worker_rss_mb`, `rss_mib` of all."""
 
 
 class Key(NamedTuple):
