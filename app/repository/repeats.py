@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -61,7 +62,7 @@ _CLAIM = text("""
 _LEAST = 0.1
 _SLACK = 0.2
 """Seconds."""
-_USERS = "/users/"
+_is_of_user = re.compile(r"/users/(\d+)(?:/|\Z)").match
 
 
 class Answer(Struct, frozen=True):
@@ -92,12 +93,12 @@ class RequestInProgress(Problem):
         self.headers = {"Retry-After": "1"}
 
 
-class AnsweredMeanwhile(Exception):
+class AnsweredMeanwhile(RequestInProgress):
     """Another transaction was first, and is committed."""
 
 
-class ClaimTimeout(TimeoutError):
-    """A claim has waited for several others, one after the other."""
+class _ClaimTimeout(RequestInProgress, TimeoutError):
+    """A claim has waited for several others, one after the other, and its connection is in the middle of it."""
 
 
 async def find_answer(reader: Reader, digest: bytes) -> Answer | None:
@@ -112,39 +113,37 @@ def claim_first(
     the event loop's clock or for the time of a round trip.
 
     Not the row first: whoever meets their own row takes it for somebody else's.
-    That raises: RequestInProgress, AnsweredMeanwhile, ClaimTimeout.
+    That raises: RequestInProgress, AnsweredMeanwhile.
     """
     values = {"digest": digest, "fingerprint": fingerprint, "lifetime": lifetime}
 
     @event.listens_for(transaction.sync_session, "after_begin", once=True)
     def claim(_session: Any, _transaction: Any, connection: Connection) -> None:
-        try:
-            claimed = await_only(_claim(connection, values, until))
-        except DBAPIError as error:
-            cause = root_cause(error)
-            if isinstance(cause, LockNotAvailableError):
-                raise RequestInProgress from error
-            if isinstance(cause, SerializationError):  # Above READ COMMITTED it cannot be seen.
-                raise AnsweredMeanwhile from error
-            raise
-        if not claimed:
-            raise AnsweredMeanwhile
+        await_only(_claim(connection, values, until))
 
 
-async def _claim(connection: Connection, values: dict[str, Any], until: float) -> bool:
+async def _claim(connection: Connection, values: dict[str, Any], until: float) -> None:
     patience = max(until - asyncio.get_running_loop().time(), _LEAST)
     values = {**values, "milliseconds": str(int(patience * 1000))}
     try:
         # A little later than the server, which then can say why.
         async with asyncio.timeout(patience + _SLACK):
-            return (await greenlet_spawn(connection.execute, _CLAIM, values)).first() is not None
+            claimed = (await greenlet_spawn(connection.execute, _CLAIM, values)).first()
     except TimeoutError as error:
-        raise ClaimTimeout from error
+        raise _ClaimTimeout from error
+    except DBAPIError as error:
+        cause = root_cause(error)
+        if isinstance(cause, LockNotAvailableError):
+            raise RequestInProgress from error
+        if isinstance(cause, SerializationError):  # Above READ COMMITTED it cannot be seen.
+            raise AnsweredMeanwhile from error
+        raise
+    if claimed is None:
+        raise AnsweredMeanwhile
 
 
 async def keep_answer(transaction: AsyncSession, digest: bytes, answer: Answer) -> None:
     """Complete a key that the transaction has claimed."""
-    location = answer.location or ""
-    user_id = int(location.removeprefix(_USERS)) if location.startswith(_USERS) else None
-    values = {**structs.asdict(answer), "user_id": user_id}
+    owner = _is_of_user(answer.location or "")
+    values = {**structs.asdict(answer), "user_id": owner and int(owner[1])}
     await transaction.execute(update(idempotency_keys).where(idempotency_keys.c.digest == digest).values(values))
