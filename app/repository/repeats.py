@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from sqlalchemy import (
     event,
     select,
     text,
-    update,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,10 +57,14 @@ _CLAIM = text("""
     SELECT :digest, :fingerprint, now() + CAST(:lifetime AS interval) FROM patience
     ON CONFLICT DO NOTHING RETURNING set_config('lock_timeout', (SELECT before FROM patience), true)
 """)
+_KEEP = text("""
+    UPDATE idempotency_keys SET fingerprint = :fingerprint, status = :status, location = :location, etag = :etag,
+        body = :body, user_id = CAST(substring(:location FROM '^/users/([0-9]+)(?:/|$)') AS bigint)
+    WHERE digest = :digest
+""")
 _LEAST = 0.1
 _SLACK = 0.2
 """Seconds."""
-_is_of_user = re.compile(r"/users/(\d+)(?:/|\Z)").match
 
 
 class Answer(Struct, frozen=True):
@@ -144,6 +146,4 @@ async def _claim(connection: Connection, values: dict[str, Any], until: float) -
 
 async def keep_answer(transaction: AsyncSession, digest: bytes, answer: Answer) -> None:
     """Complete a key that the transaction has claimed."""
-    owner = _is_of_user(answer.location or "")
-    values = {**structs.asdict(answer), "user_id": owner and int(owner[1])}
-    await transaction.execute(update(idempotency_keys).where(idempotency_keys.c.digest == digest).values(values))
+    await transaction.execute(_KEEP, {"digest": digest, **structs.asdict(answer)})
