@@ -109,3 +109,17 @@ async def test_without_a_key_nothing_is_asked_for_it(
     assert without == ["BEGIN", "INSERT", "COMMIT"]
     assert first == ["SELECT", "BEGIN", "WITH", "INSERT", "UPDATE", "COMMIT"]
     assert again == ["SELECT"]
+
+
+async def test_a_load_that_was_refused_runs_anew(client: httpx.AsyncClient) -> None:
+    taken = await send(client, "/developers", DEVELOPER, key=None)
+    rows = [{**DEVELOPER, "email": "eve@example.com"}, DEVELOPER]
+
+    refused = [await send(client, "/developers/bulk", rows) for _ in range(2)]
+    await client.delete(taken.headers["location"])
+    mended = await send(client, "/developers/bulk", rows)
+
+    assert [(answer.status_code, answer.json()["errors"][0]["pointer"]) for answer in refused] == [
+        (409, "/1/email")
+    ] * 2
+    assert (mended.status_code, mended.json(), is_replayed(mended)) == (201, {"created": 2}, False)

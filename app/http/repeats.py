@@ -126,9 +126,11 @@ async def _do(
             await keep_answer(transaction, digest, answer)
         return response, answer
     except _FAILURES as error:
+        give_back = cast("dict[str, Any]", request.scope).get("give_back")
         # A refusal stays charged: it says which addresses are taken.
-        if isinstance(error, RequestInProgress) or to_problem(error).status >= 500:
-            await _give_back(request)
+        if give_back and (isinstance(error, RequestInProgress) or to_problem(error).status >= 500):
+            with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+                await give_back()
         raise
 
 
@@ -137,10 +139,3 @@ def _again(answer: Answer, fingerprint: bytes) -> JsonResponse[Any]:
     if answer.fingerprint != fingerprint:
         raise KeyReused
     return replayed(answer)
-
-
-async def _give_back(request: AnyRequest) -> None:
-    """Forget what was charged for what was not done."""
-    if (give_back := cast("dict[str, Any]", request.scope).get("give_back")) is not None:
-        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
-            await give_back()
