@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
@@ -20,6 +21,10 @@ from tests.clients import client_of
 from tests.commands import Shell
 from tests.contrib import contrib_server
 from tests.databases import empty_database, engine_of, migrate
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's `&` hands this down, and the programs under test would not hear an interrupt either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -23,9 +23,13 @@ def copy_to(folder: Path) -> Path:
     """The project as it is, to be changed."""
     copy = folder / "copy"
     ignored = shutil.ignore_patterns(
-        ".git", ".venv", ".postgres", ".env", "__pycache__", ".*_cache", ".hypothesis", "node_modules"
+        ".git", ".postgres", ".env", "__pycache__", ".*_cache", ".hypothesis", "node_modules"
     )
-    shutil.copytree(ROOT, copy, ignore=ignored)
+
+    def ignore(folder: str, names: list[str]) -> set[str]:
+        return ignored(folder, names) | {name for name in names if Path(folder, name, "pyvenv.cfg").exists()}
+
+    shutil.copytree(ROOT, copy, ignore=ignore)
     return copy
 
 
