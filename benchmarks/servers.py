@@ -34,10 +34,15 @@ class Server:
     owner: Owner = "peers"
     has_cursor: bool = False
     writes: bool = True
+    folder: Path = ROOT
+    """The checkout that it is of; the Python is that of its own environment, if it has one."""
 
     @property
     def command(self) -> tuple[str, ...]:
-        return self.arguments if self.arguments[0] == "node" else (sys.executable, "-m", *self.arguments)
+        if self.arguments[0] == "node":
+            return self.arguments
+        own = self.folder / ".venv/bin/python"
+        return (str(own) if self.folder != ROOT and own.exists() else sys.executable, "-m", *self.arguments)
 
     @property
     def exists(self) -> bool:
@@ -95,7 +100,9 @@ class Running:
         arguments = [*server.command, "--host", "127.0.0.1", "--port", str(self.port)]
         started_at = time.perf_counter()
         with self._log.open("w") as log:
-            self._popen = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            self._popen = subprocess.Popen(
+                arguments, cwd=server.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
         self.process = psutil.Process(self._popen.pid)
         try:
             self._wait_for_first_200(started_at + START_SECONDS)
