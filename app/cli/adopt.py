@@ -23,7 +23,6 @@ from app.database.failures import reason_of
 from app.database.history import load_scripts, revisions_of
 from app.database.migration_lock import exclusive, unlocked
 from app.database.migrations import judge, without_timeouts
-from app.database.model import Model
 
 
 def adopt_command(runner: CommandRunner) -> click.Command:
@@ -88,8 +87,7 @@ def _plan(connection: Connection) -> Plan:
     for _, name, _ in iter_modules(resources.__path__):
         if find_spec(f"app.resources.{name}.model"):
             import_module(f"app.resources.{name}.model")
-    ours = {table.name: [column.name for column in table.columns] for table in Model.metadata.sorted_tables}
     addresses = script.get_revision("20261125_addresses")
     assert addresses is not None  # noqa: S101  # it is one of ours
     address_key = addresses.module.ADDRESS_KEY.replace("FUNCTION address_key", "FUNCTION pg_temp.address_key")
-    return make_plan(connection, ours, revisions_of(script), address_key)
+    return make_plan(connection, revisions_of(script), address_key)
