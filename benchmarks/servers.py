@@ -94,7 +94,9 @@ class Running:
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "log"
-        environment = os.environ | database.environment | {"ACCESS": "open", "PYTHONPYCACHEPREFIX": str(BYTECODE)} | settings
+        environment = (
+            os.environ | database.environment | {"ACCESS": "open", "PYTHONPYCACHEPREFIX": str(BYTECODE)} | settings
+        )
         # Production has its bytecode; where none may be written each start would compile everything.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         arguments = [*server.command, "--host", "127.0.0.1", "--port", str(self.port)]
