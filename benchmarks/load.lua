@@ -1,6 +1,7 @@
 -- Load: what wrk sends, and its figures as one line of JSON.
--- Arguments after `--`: a kind (path, get, page, cursor, signed, create, mixed, bulk), a path (of a file of cursors, or of paths with tokens), the number of users, a token of this run,
--- the seed of the ids, milliseconds to pause before each request.
+-- Arguments after `--`: a kind (path, get, page, cursor, signed, create, mixed, bulk, developer; create and developer with
+-- `_keyed` or `_again` behind them), a path (of a file of cursors, or of paths with tokens), the number of users, a token of
+-- this run, the seed of the ids, milliseconds to pause before each request.
 
 local headers = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 local json = headers .. "Content-Type: application/json\r\nContent-Length: "
@@ -9,8 +10,9 @@ local path, users, token, template
 local cursors
 local count = 0
 
-local function post(to, body)
-  return "POST " .. to .. json .. #body .. "\r\n\r\n" .. body
+local function post(to, body, key)
+  local keyed = key and "\r\nIdempotency-Key: " .. key or ""
+  return "POST " .. to .. json .. #body .. keyed .. "\r\n\r\n" .. body
 end
 
 local function get(from)
@@ -51,10 +53,29 @@ local function any_signed()
 end
 
 -- Addresses never repeat: a token for the run, a count within it.
-local function create()
+local function create(key)
   count = count + 1
   local email = "new-" .. token .. "-" .. count .. "@example.com"
-  return post("/users", '{"name":"New User","email":"' .. email .. '","password":"correct horse"}')
+  return post("/users", '{"name":"New User","email":"' .. email .. '","password":"correct horse"}', key)
+end
+
+local function developer(key)
+  count = count + 1
+  local email = "new-" .. token .. "-" .. count .. "@example.com"
+  return post("/developers", '{"name":"New","email":"' .. email .. '","specialty":"backend"}', key)
+end
+
+-- A key of its own for each, or the same request time and again.
+local function keyed(make)
+  return function() return make(token .. "-" .. count) end
+end
+
+local function again(make)
+  local first
+  return function()
+    first = first or make(token)
+    return first
+  end
 end
 
 local function mixed()
@@ -89,8 +110,11 @@ function init(arguments)
   end
   local constant = get(path)
   local kinds = {
-    path = function() return constant end, get = get_any, page = any_page, cursor = any_cursor, signed = any_signed,
-    create = create, mixed = mixed, bulk = bulk,
+    path = function() return constant end, get = get_any, page = any_page, cursor = any_cursor,
+    signed = any_signed,
+    create = function() return create() end, create_keyed = keyed(create), create_again = again(create),
+    developer = function() return developer() end, developer_keyed = keyed(developer), developer_again = again(developer),
+    mixed = mixed, bulk = bulk,
   }
   request = kinds[arguments[1]]
   if arguments[1] == "cursor" then

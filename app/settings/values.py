@@ -61,6 +61,8 @@ _LISTS: dict[Any, tuple[Callable[[str], Any], str]] = {
 def _allowed(kind: Any) -> str:
     """What a setting of this type may hold, in words."""
     described = msgspec.inspect.type_info(kind)
+    if isinstance(described, msgspec.inspect.UnionType):
+        described = described.types[0]  # Or None, which nobody writes.
     if isinstance(described, msgspec.inspect.LiteralType):
         return "one of " + ", ".join(str(value) for value in described.values)
     if isinstance(described, msgspec.inspect.IntType | msgspec.inspect.FloatType):

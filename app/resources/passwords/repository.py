@@ -84,11 +84,7 @@ async def finish_reset(transaction: AsyncSession, token: str, user_id: int, hash
     """Use a token up. Raises: Invalid."""
     # The user first, as everybody does who changes a password.
     await transaction.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
-    used = (
-        delete(PasswordReset)
-        .where(PasswordReset.token_hash == token_hash(token.encode()))
-        .returning(PasswordReset.user_id)
-    )
+    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token.encode()))
     if await transaction.scalar(used.returning(PasswordReset.user_id)) is None:
         raise _invalid_token()
     await replace_password(transaction, user_id, hashed)
