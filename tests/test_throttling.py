@@ -167,3 +167,13 @@ def test_the_network_is_that_of_the_first_who_is_not_trusted(
     proxies = load_settings({"TRUSTED_PROXIES": trusted}).trusted_proxies
 
     assert ClientAddress(proxies).network(Request(scope)) == network
+
+
+@pytest.mark.parametrize("header", [b"forwarded", b"x-real-ip", b"x-forwarded-proto", b"via"])
+def test_a_neighbour_who_speaks_for_others_has_no_address_of_its_own(header: bytes) -> None:
+    def seen(peer: str, trusted: str = "") -> str | None:
+        scope: Any = {"type": "http", "client": (peer, 1), "headers": [(header, b"for=1.2.3.4")]}
+        return ClientAddress(load_settings({"TRUSTED_PROXIES": trusted}).trusted_proxies).network(Request(scope))
+
+    assert [seen("127.0.0.1"), seen("10.0.0.1"), seen("9.9.9.9")] == [None, None, "9.9.9.9/32"]
+    assert seen("127.0.0.1", trusted="127.0.0.1") == "127.0.0.1/32"
