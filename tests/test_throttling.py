@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -110,6 +111,18 @@ async def test_sign_ups_are_counted_by_network(workers: list[Litestar], engine: 
         answers = [await one.post("/users", json=new) for one in (client, other)]
 
     assert [answer.status_code for answer in answers] == [429, 201]
+
+
+async def test_refusals_are_counted_by_route(workers: list[Litestar], engine: AsyncEngine) -> None:
+    root = bearer(await add_session(engine, await add_user(engine, "Root", is_admin=True)))
+    for _ in range(5):
+        await Throttle(engine, SIGN_IN).charge(Attempt(f"{HERE}/32", "ada@example.com"))
+
+    async with at(workers[0], HERE) as client:
+        await client.post("/sessions", json=WRONG)
+        shown = (await client.get("/metrics", headers=root)).text
+
+    assert re.search(r'_count{.*route="/sessions",status="429"} [1-9]', shown)
 
 
 async def test_guessing_the_current_password_counts_as_signing_in(workers: list[Litestar], engine: AsyncEngine) -> None:
