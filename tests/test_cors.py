@@ -11,6 +11,7 @@ from app import create_app
 from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
+from tests.problems import problem, problem_of
 
 OURS, THEIRS = {"Origin": "https://app.example.com"}, {"Origin": "https://evil.example"}
 ASKED = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
@@ -44,7 +45,8 @@ async def test_a_page_may_ask_and_read(page: httpx.AsyncClient) -> None:
 async def test_another_page_may_not(page: httpx.AsyncClient) -> None:
     asked = await page.options("/users", headers={**THEIRS, **ASKED})
 
-    assert (asked.status_code, allowed(asked)) == (400, None)
+    assert problem_of(asked) == problem(403, "forbidden", "CORS_ORIGINS does not name this Origin")
+    assert (allowed(asked), asked.headers["cache-control"]) == (None, "no-store")
     assert allowed(await page.get("/users", headers=THEIRS)) is None
 
 

@@ -52,7 +52,7 @@ def test_every_setting_is_in_the_example_which_changes_nothing() -> None:
     assert {name for name, value in example.items() if not value} == EMPTY
 
 
-EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS"}
+EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def test_every_setting_stands_once_in_the_example() -> None:

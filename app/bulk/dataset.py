@@ -39,6 +39,8 @@ class Target(Struct, frozen=True):
     """What a column holds if a new record does without, as SQL."""
     blanks: Mapping[str, str] = {}
     """Texts of columns that change nothing which is stored."""
+    last: tuple[str, str] = ("", "")
+    """The condition of rows, as SQL, of which an update leaves one, and what is said otherwise."""
     is_slow: Callable[[Any], bool] = lambda _: False
     """Whether a record takes long to `complete`; a hundred of those are a batch."""
     complete: Callable[[Any], Awaitable[Any]] | None = None

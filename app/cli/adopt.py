@@ -78,8 +78,8 @@ def _plan(connection: Connection) -> Plan:
         script = load_scripts(ROOT / "alembic")
     except CommandError as error:
         raise CommandFailure(str(error)) from error
-    ours = {table.name: [column.name for column in table.columns] for table in load_tables()}
+    load_tables()
     addresses = script.get_revision("20261125_addresses")
     assert addresses is not None  # noqa: S101  # it is one of ours
     address_key = addresses.module.ADDRESS_KEY.replace("FUNCTION address_key", "FUNCTION pg_temp.address_key")
-    return make_plan(connection, ours, revisions_of(script), address_key)
+    return make_plan(connection, revisions_of(script), address_key)

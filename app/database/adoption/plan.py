@@ -72,21 +72,17 @@ class Plan(Struct, frozen=True):
             yield f"{statement};"
 
 
-def make_plan(connection: Connection, ours: dict[str, list[str]], known: Collection[str], address_key: str) -> Plan:
-    """Look, and decide.
-
-    `ours` are the tables of the service with their columns, `known` its revisions, and `address_key` makes the function
-    of that name in `pg_temp`.
-    """
+def make_plan(connection: Connection, known: Collection[str], address_key: str) -> Plan:
+    """Look, and decide. `known` are our revisions, and `address_key` makes the function of that name in `pg_temp`."""
     around = catalogue.surroundings(connection)
     if around.adopted or set(around.revisions or ()).intersection(known):
         return Plan(nothing="Nothing to do: this database is one of ours already")
     found = catalogue.tables(connection)
     if not found:
         return _without_tables(around)
-    refusals = [*doubts.of_database(around, found, ours)]
+    refusals = [*doubts.of_database(around, found)]
     for table in found:
-        refusals += doubts.of_table(table, around, ours.get(table.name, []))
+        refusals += doubts.of_table(table, around)
     if around.may_have_temporary and around.writable:
         connection.exec_driver_sql(address_key)
         for table in found:

@@ -64,7 +64,7 @@ async def replace_password(
 async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
     """Raises: Missing."""
     token = make_token()
-    values = select(literal(token_hash(token)), User.id, func.now() + _LIFETIME).where(User.id == user_id)
+    values = select(literal(token_hash(token.encode())), User.id, func.now() + _LIFETIME).where(User.id == user_id)
     new = insert(PasswordReset).from_select(["token_hash", "user_id", "expires_at"], values)
     expires_at = await transaction.scalar(new.returning(PasswordReset.expires_at))
     if expires_at is None:
@@ -74,7 +74,7 @@ async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
 
 async def user_of_reset(reader: Reader, token: str) -> int:
     """Whose password a token resets. Raises: Invalid."""
-    hashed = token_hash(token)
+    hashed = token_hash(token.encode())
     if (record := await reader.find(_reset_of, hashed) if hashed else None) is None:
         raise _invalid_token()
     return int(record[1])
@@ -84,8 +84,8 @@ async def finish_reset(transaction: AsyncSession, token: str, user_id: int, hash
     """Use a token up. Raises: Invalid."""
     # The user first, as everybody does who changes a password.
     await transaction.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
-    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token)).returning(PasswordReset.user_id)
-    if await transaction.scalar(used) is None:
+    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token.encode()))
+    if await transaction.scalar(used.returning(PasswordReset.user_id)) is None:
         raise _invalid_token()
     await replace_password(transaction, user_id, hashed)
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import any_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -34,7 +35,8 @@ class LastUse:
         used, self._used = self._used, set()
         if not used:
             return
-        free = select(Session.id).where(Session.id.in_(used)).with_for_update(skip_locked=True)
+        noted = Session.id == any_(literal([*used], ARRAY(Session.id.type)))
+        free = select(Session.id).where(noted).with_for_update(skip_locked=True)
         written = update(Session).where(Session.id.in_(free)).values(last_used_at=func.now())
         try:
             async with self._engine.begin() as connection:
