@@ -32,6 +32,7 @@ from app.operations.shared import hold, new_folder, shared
 
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
+_OF_STARTED = "Processes that began to serve, those included that have ended"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
 PARAMETER_TYPE = re.compile(r":\w+}")
@@ -98,7 +99,7 @@ class Metrics:
     def _write_figures(self) -> None:
         for name, (value, documentation) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
             _file("gauge_livesum").write_value(mmap_key(name, name, [], [], documentation), value, 0)
-        for name, (value, documentation) in self._counters().items():
+        for name, (value, documentation) in {**self._counters(), "workers_started": (1, _OF_STARTED)}.items():
             _file("counter").write_value(mmap_key(name, f"{name}_total", [], [], documentation), value, 0)
 
 
