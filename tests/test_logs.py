@@ -222,3 +222,25 @@ def test_a_migration_is_a_line_and_its_circumstances_are_not(capsys: pytest.Capt
     logger.warning("Trouble")
 
     assert [line["event"] for line in lines(capsys.readouterr().err)] == ["Running upgrade", "Trouble"]
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "is_coloured"),
+    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False), (False, {}, False)],
+)
+def test_colours_are_for_terminals_that_have_them(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+    environment: dict[str, str],
+    is_coloured: bool,
+) -> None:
+    for name, value in ({"NO_COLOR": "", "TERM": "xterm"} | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    configure_logs(style="console")
+
+    logging.getLogger("app").warning("Something")
+
+    told = capsys.readouterr().err
+    assert ("Something" in told, "\x1b[" in told) == (True, is_coloured)
