@@ -14,7 +14,7 @@ from app.database.adoption.plan import Plan, make_plan
 from app.database.engine import ROOT
 from app.database.errors import root_cause
 from app.database.failures import reason_of
-from app.database.history import load_scripts, revisions_of
+from app.database.history import load_scripts
 from app.database.migration_lock import exclusive, unlocked
 from app.database.migrations import judge, without_timeouts
 
@@ -82,4 +82,4 @@ def _plan(connection: Connection) -> Plan:
     addresses = script.get_revision("20261125_addresses")
     assert addresses is not None  # noqa: S101  # it is one of ours
     address_key = addresses.module.ADDRESS_KEY.replace("FUNCTION address_key", "FUNCTION pg_temp.address_key")
-    return make_plan(connection, revisions_of(script), address_key)
+    return make_plan(connection, script, address_key)

@@ -11,13 +11,14 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.batches import Batch, batches
-from app.bulk.dataset import Dataset, Target, to_id
+from app.bulk.dataset import Dataset, Target
 from app.bulk.importer import Import, Terms
 from app.bulk.mapping import FieldMap
 from app.bulk.outcome import ImportConflict, Outcome
 from app.bulk.records import Reading, Records
 from app.bulk.source import RecordsError
 from app.bulk.staging import Staging, driver_of
+from app.bulk.values import to_id
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.cli.files import FAILED, new_file, opened
 from app.cli.import_options import OPTIONS, WITHOUT_PASSWORDS

@@ -49,7 +49,7 @@ class Work:
                 self.answers.append(await until_answered(client, *self.left.pop(), self.seen))
                 await asyncio.sleep(random.uniform(0, 0.2))
 
-        async with asyncio.timeout(100), asyncio.TaskGroup() as together:
+        async with asyncio.timeout(300), asyncio.TaskGroup() as together:
             for one in (harm(), *(ask_on() for _ in range(10))):
                 together.create_task(one)
 
@@ -126,7 +126,7 @@ async def test_a_service_that_is_killed_loses_and_doubles_nothing(postgres: Priv
 
         async def kill_now_and_then() -> None:
             running = first
-            for number in range(max(2, SIGN_UPS // 40)):
+            for number in range(SIGN_UPS // 40):
                 await asyncio.sleep(random.uniform(0.05, 0.3))
                 if number % 2 == 0:
                     await work.until_untold(postgres, proxy)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from app.database.adoption.changes import retyped
 from app.database.adoption.found import Found, Surroundings
-from app.database.adoption.shapes import FUNCTIONS, SHAPES, relations_of
+from app.database.adoption.shapes import SHAPES, relations_of
 from app.database.adoption.words import listed, quoted
 from app.database.history import HISTORY
 from app.database.model import Model
@@ -28,7 +28,8 @@ def needed_relations() -> frozenset[str]:
     return frozenset(("schema_version",)).union(*made, *(shape.relations for shape in SHAPES))
 
 
-def of_database(around: Surroundings, found: list[Found]) -> Iterator[str]:
+def of_database(around: Surroundings, found: list[Found], functions: frozenset[str]) -> Iterator[str]:
+    """`functions` are those that migrations make."""
     if not around.writable:
         yield "The database takes no writes: connect to the primary"
     if around.schema is None:
@@ -47,7 +48,7 @@ def of_database(around: Surroundings, found: list[Found]) -> Iterator[str]:
     theirs = {name for table in found for name in (table.name, *(index.name for index in table.indexes))}
     for name in sorted(needed_relations().intersection(around.relations) - theirs):
         yield f"{name} {_NEEDED} that name: rename it first"
-    for name in sorted(FUNCTIONS.intersection(around.functions)):
+    for name in sorted(functions.intersection(around.functions)):
         yield f"The function {name} {_NEEDED} that name: rename it first"
 
 

@@ -7,23 +7,6 @@ from sqlalchemy import Table
 
 from app.database.model import Model
 
-FUNCTIONS = frozenset(
-    (
-        "address_key",
-        "count_elsewhere",
-        "count_rows",
-        "end_sessions",
-        "index_for_search",
-        "keep_versions",
-        "move_version",
-        "new_version",
-        "recount",
-        "skip_row",
-        "start_counting",
-    )
-)
-"""What the migrations make."""
-
 FIRST_REVISION = "20261121_users"
 """What an adopted database is stamped with; the migration of `developers` leaves a table that is there as it is."""
 

@@ -33,7 +33,7 @@ def stamp(around: Surroundings, found: list[Found]) -> Iterator[Change]:
     )
     if kept := _kept(around, found):
         yield Change(
-            f"{KEPT.name} has {counted(len(kept), 'name')} of what is not ours: `litestar database check` leaves them alone",
+            f"{KEPT.name} has {counted(len(kept), 'name')} not of ours, which `litestar database check` leaves alone",
             (_insert(KEPT.name, kept),),
         )
 

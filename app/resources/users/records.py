@@ -28,7 +28,7 @@ _is_digest = re.compile(
 """Whether a text is as long as a plain MD5, SHA-1 or SHA-2, in hex or in base64."""
 _HASH = "looks like a hash; name the column hashed_password"
 _STATES = ("suspended", "blocked", "disabled", "banned", "deactivated", "deleted", "archived")
-_FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until"]
+_FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until", "-suspended_till"]
 _FLAGS += [f"-{name}" for state in _STATES for name in (state, f"is_{state}", f"{state}_at")]
 
 
