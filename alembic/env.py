@@ -94,7 +94,7 @@ def _is_ours(
 @cache
 def _sources() -> list[str]:
     script = ScriptDirectory.from_config(context.config)
-    return [Path(revision.path).read_text() for revision in script.walk_revisions()]
+    return [Path(revision.path).read_text(encoding="utf-8") for revision in script.walk_revisions()]
 
 
 def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:

@@ -62,8 +62,13 @@ async def test_without_origins_there_is_no_cors(client: httpx.AsyncClient) -> No
     assert allowed(answer) is None
 
 
-@pytest.mark.parametrize("path", ["/users", "/nowhere", "/health/live", "/schema", "/metrics", "/users/%2f"])
+@pytest.mark.parametrize(
+    "path",
+    ["/users", "/nowhere", "/health/live", "/schema", "/schema/start.js", "/schema/assets/swagger-ui.css"]
+    + ["/schema/assets/nowhere", "/schema/nowhere", "/metrics", "/users/%2f"],
+)
 async def test_no_browser_guesses_what_an_answer_is(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers["content-type"].startswith(("application/", "text/"))

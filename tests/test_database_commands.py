@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from advanced_alchemy.extensions.litestar.cli import database_group
 
+import app.cli.database  # noqa: F401  # takes commands away
 from app.cli.losses import losses
 from app.database.engine import ROOT, configure_database
 from app.settings import Settings
@@ -119,6 +120,16 @@ async def test_what_harms_is_no_command() -> None:
     assert "No such command" in failed.value.output
     assert {"upgrade", "downgrade", "check"} <= database_group.commands.keys()
     assert not {"drop-all", "dump-data", "init"} & database_group.commands.keys()
+
+
+async def test_a_check_reads_the_migrations_whatever_the_locale() -> None:
+    check = partial(run, "litestar", "database", "check", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    async with empty_database() as url:
+        await migrate(url)
+
+        told = await check(url=url)
+
+    assert told == "No new upgrade operations detected.\n"
 
 
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])

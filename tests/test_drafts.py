@@ -37,6 +37,7 @@ def offices() -> Iterator[Table]:
         Column("budget", BigInteger, nullable=False),
         CheckConstraint("budget >= 0", name="budget"),
         CheckConstraint("budget < 9", name="ck_offices_small"),
+        info={"counted": True},
     )
     yield table
     Model.metadata.remove(table)
@@ -57,6 +58,7 @@ async def test_a_draft_reads_as_the_others(offices: Table, tmp_path: Path) -> No
     text = made.read_text()
     assert "sqlite" not in text
     assert "###" not in text
+    assert "info=" not in text
     assert "advanced_alchemy" not in text
     assert 'sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False)' in text
     assert 'sa.CheckConstraint("budget >= 0", name=op.f("ck_offices_budget"))' in text

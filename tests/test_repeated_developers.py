@@ -94,7 +94,7 @@ async def test_the_document_says_what_can_be_sent_again(client: httpx.AsyncClien
 async def test_without_a_key_nothing_is_asked_for_it(
     client: httpx.AsyncClient, database: DatabaseUrl, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = create_app(Settings(database_url=database, db_echo=True, log_format="json", log_level="info"))
+    app = create_app(Settings(database_url=database, db_echo=True, log_format="json", log_level="warning"))
 
     async def statements(body: Any, **options: Any) -> list[str]:
         answer = await send(asked, "/developers", body, **options)

@@ -51,7 +51,7 @@ class CommandLinePlugin(CLIPlugin):
         from app.cli.command import CommandRunner
         from app.cli.recount import recount_command
 
-        config = self._config()
+        config = self._config(logs=True)
 
         def use_config() -> None:
             get_current_context().obj = {"configs": [config]}
@@ -82,15 +82,20 @@ class CommandLinePlugin(CLIPlugin):
                 group.add_command(command)
         return group
 
-    def _config(self) -> SQLAlchemyAsyncConfig:
+    def _config(self, *, logs: bool = False) -> SQLAlchemyAsyncConfig:
         """The database's, once somebody asks: help is given whatever the settings are."""
-        return cast("SQLAlchemyAsyncConfig", Later(cache(self._configure)))
 
-    def _configure(self) -> SQLAlchemyAsyncConfig:
-        from app.database.engine import configure_database
-        from app.settings import required_settings
+        def configure() -> SQLAlchemyAsyncConfig:
+            from app.database.engine import configure_database
+            from app.logs import configure_logs
+            from app.settings import required_settings
 
-        return configure_database(self._settings or required_settings())
+            settings = self._settings or required_settings()
+            if logs:
+                configure_logs(style=settings.log_format, level=settings.log_level, error_data=settings.log_error_data)
+            return configure_database(settings)
+
+        return cast("SQLAlchemyAsyncConfig", Later(cache(configure)))
 
 
 def commands_alone(build: Callable[[], Litestar]) -> Litestar:

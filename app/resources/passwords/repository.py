@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.credentials.passwords import Passwords
 from app.credentials.tokens import make_token, token_hash
 from app.problems import FieldError, Invalid, Missing
 from app.repository.reader import Reader, by_key
@@ -33,12 +32,6 @@ async def hash_of(reader: Reader, user_id: int, new_password: str) -> str:
     _, name, email, hashed = record
     check_personal(new_password, name, email, field="new_password")
     return str(hashed)
-
-
-async def check_password(passwords: Passwords, given: str, hashed: str) -> None:
-    """Raises: Invalid."""
-    if not await passwords.verify(given, hashed):
-        raise wrong_password("is not the password of this account")
 
 
 def wrong_password(detail: str) -> Invalid:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
@@ -13,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.beside import beside
 from app.database.errors import DRIVER_ERRORS
 from app.resources.sessions.model import Session
 
@@ -44,15 +43,5 @@ class LastUse:
         except (SQLAlchemyError, *DRIVER_ERRORS) as error:
             _log.debug("last use not written", exc_info=error)
 
-    @asynccontextmanager
-    async def lifespan(self, _app: Any) -> AsyncIterator[None]:
-        async def keep_writing() -> None:
-            while True:
-                await asyncio.sleep(_INTERVAL)
-                await self.write()
-
-        task = asyncio.create_task(keep_writing())
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    def lifespan(self, _app: Any) -> AbstractAsyncContextManager[None]:
+        return beside(self.write, lambda: _INTERVAL)
