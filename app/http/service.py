@@ -13,8 +13,6 @@ from litestar.types.internal_types import RouteHandlerMapItem
 
 
 class UserService(Litestar):
-    """Litestar behind the middleware."""
-
     handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
