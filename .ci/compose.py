@@ -75,7 +75,10 @@ def engine(folder: Path) -> Iterator[str]:
 def provide_images(folder: Path) -> str:
     """Pull what ours are made from, or make it; else the reason why not."""
     missing = [name for name in IMAGES if not docker("images", "--quiet", name)]
-    if all(subprocess.run(["docker", "pull", "--quiet", name], check=False).returncode == 0 for name in missing):
+    if all(
+        subprocess.run(["docker", "pull", "--quiet", name], capture_output=True, check=False).returncode == 0
+        for name in missing
+    ):
         return ""
     if shutil.which("debootstrap") is None:
         return "no registry can be reached, and debootstrap is not installed"
