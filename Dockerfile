@@ -4,11 +4,13 @@ WORKDIR /srv
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 # The packages first: they change less often than the code. pyproject.toml pins every one of them.
 COPY pyproject.toml ./
-RUN uv sync --no-default-groups
+# `--build-arg EXTRA=otel` adds what traces need.
+ARG EXTRA
+RUN uv sync --no-default-groups ${EXTRA:+--extra "$EXTRA"}
 # `--build-arg AVX2=1` has passwords hashed in little more than half the time, on processors with AVX2 alone.
 ARG AVX2
 RUN if [ -n "$AVX2" ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends gcc libc6-dev \
- && CFLAGS="-O3 -mavx2" uv sync --no-default-groups \
+ && CFLAGS="-O3 -mavx2" uv sync --no-default-groups ${EXTRA:+--extra "$EXTRA"} \
     --reinstall-package argon2-cffi-bindings --no-binary-package argon2-cffi-bindings; fi
 COPY app app
 COPY alembic alembic

@@ -1,8 +1,8 @@
-"""OpenAPI: linters have nothing to say of the document, and a client made of it has right types and works.
+"""OpenAPI: linters have nothing to say of the document, and clients made of it have right types and work.
 
     uv run --with attrs==26.1.0 --with python-dateutil==4.0.0 .ci/openapi.py
 
-The linters need node, without which they are left out with a word.
+The linters and the clients in TypeScript need node, without which they are left out with a word.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ sys.path.insert(0, str(ROOT))
 
 from app import create_app  # noqa: E402  # after the path
 from app.settings import Settings  # noqa: E402
-from tests.databases import empty_database, migrate  # noqa: E402
+from tests.databases import as_text, empty_database, migrate  # noqa: E402
+from tests.services import Service  # noqa: E402
 
 REDOCLY = "@redocly/cli@2.77.0"
 SPECTRAL = "@stoplight/spectral-cli@6.16.3"
 GENERATOR = "openapi-python-client==0.29.1"
+PACKAGES = (
+    "@hey-api/openapi-ts@0.88.0",
+    "openapi-fetch@0.17.0",
+    "openapi-typescript@7.13.0",
+    "typescript@5.9.3",
+)
 # The generator's own module, the same for every document, is not so strict.
 TYPES = "[mypy]\nstrict = true\n[mypy-users_client.client]\nignore_errors = true\n"
 MODES: tuple[Literal["local", "token", "open"], ...] = ("local", "token", "open")
@@ -46,6 +53,24 @@ def lint(folder: Path) -> None:
     (folder / "rules.yaml").write_text("extends: ['spectral:oas']\n")
     run("npx", "--yes", REDOCLY, "lint", "--extends=recommended-strict", *documents, folder=folder)
     run("npx", "--yes", SPECTRAL, "lint", "--ruleset=rules.yaml", "--fail-severity=hint", *documents, folder=folder)
+
+
+async def travel_by_typescript(folder: Path) -> None:
+    """Both clients, against a service that runs."""
+    for file in ("round_trip.ts", "tsconfig.json"):
+        shutil.copy(ROOT / ".ci" / "client" / file, folder)
+    run("npm", "install", "--no-audit", "--no-fund", *PACKAGES, folder=folder)
+    run("npx", "openapi-typescript", "open.json", "--output=users.ts", folder=folder)
+    run("npx", "openapi-ts", "--input", "open.json", "--output", "sdk", "--no-log-file", folder=folder)
+    run("npx", "tsc", folder=folder)
+    async with empty_database() as url:
+        await migrate(url)
+        service = Service(folder / "unused", DATABASE_URL=as_text(url), ACCESS="open")
+        try:
+            service.wait_until_ready()
+            run("node", "built/round_trip.js", f"http://127.0.0.1:{service.port}", folder=folder)
+        finally:
+            service.kill()
 
 
 async def check(folder: Path) -> None:
@@ -72,8 +97,10 @@ def main() -> None:
         asyncio.run(check(Path(folder)))
         print("A generated client has right types, and works")
         if shutil.which("npx") is None:
-            print("No node here: the linters were left out")
+            print("No node here: the linters and the clients in TypeScript were left out")
             return
+        asyncio.run(travel_by_typescript(Path(folder)))
+        print("Two in TypeScript do as well")
         lint(Path(folder))
         print("The linters have nothing to say")
 

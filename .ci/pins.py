@@ -41,7 +41,7 @@ def renew() -> None:
 
 def resolved(project: Path) -> list[str]:
     """What `project` needs on any platform, as `name==version ; marker`."""
-    command = ["uv", "export", "--quiet", "--all-groups", "--no-hashes", "--no-header", "--no-annotate"]
+    command = ["uv", "export", "--quiet", "--all-groups", "--all-extras", "--no-hashes", "--no-header", "--no-annotate"]
     lines = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True).stdout.splitlines()
     return [line.strip() for line in lines if line.strip()]
 

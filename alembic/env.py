@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from alembic.util import CommandError
 from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlalchemy.util import immutabledict
 
@@ -33,38 +32,43 @@ from app.database.model import Model
 from app.logs import configure_logs
 from app.settings import SettingsError, load_settings
 
-_TRIES = 4
-
 
 class Steps:
-    """The migrations of a command, and which of them runs."""
+    """The migrations of this command, one after the other as Alembic asks for them."""
+
+    running: str | None = None
+    """The revision whose migration runs."""
 
     def __init__(self) -> None:
         context.configure(dialect_name="postgresql")
         options = context.get_context().opts
-        self.running: str | None = None
+        self._find = options["fn"]
+        self._upgrades = self._find.__name__ == "upgrade"
         self.moves = "destination_rev" in options
-        self._command = options["fn"]
-        self._upgrades = self._command.__name__ == "upgrade"
+        """Whether the command changes the schema; others only look."""
 
     def __call__(self, heads: tuple[str, ...], run: MigrationContext) -> Iterator[RevisionStep | StampStep]:
+        self.running = None
         history.begin()
         if run.connection is not None and not run.as_sql:
-            if self._upgrades:
-                judge(run.connection)
-            refuse_foreign(run, heads, {shape.name for shape in SHAPES})
-            refuse_stranger(run, heads, upgrades=self._upgrades)
+            self._refuse(run.connection, run, heads)
         if self._upgrades and is_past(run, heads):
             return
-        steps: Iterable[RevisionStep | StampStep] = self._command(heads, run)
-        for number, step in enumerate(steps):
-            if not number:
+        for step in self._find(heads, run):
+            if self.running is None:
                 widen(run, heads)
             self.running = ", ".join(step.info.up_revision_ids)
             yield step
         self.running = None
         if self._upgrades:
             history.ensure(run)
+
+    def _refuse(self, connection: Connection, run: MigrationContext, heads: tuple[str, ...]) -> None:
+        """Raises: CommandError, where this is no database of ours, or cannot be."""
+        if self._upgrades:
+            judge(connection)
+        refuse_foreign(run, heads, {shape.name for shape in SHAPES})
+        refuse_stranger(run, heads, upgrades=self._upgrades)
 
 
 history = History()
@@ -90,7 +94,7 @@ def _is_ours(
 @cache
 def _sources() -> list[str]:
     script = ScriptDirectory.from_config(context.config)
-    return [Path(revision.path).read_text() for revision in script.walk_revisions()]
+    return [Path(revision.path).read_text(encoding="utf-8") for revision in script.walk_revisions()]
 
 
 def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:
@@ -137,15 +141,25 @@ def migrate(connection: Connection, alone: bool) -> None:
 async def migrate_online(engine: AsyncEngine) -> None:
     try:
         async with exclusive(engine) if steps.moves else unlocked(engine) as (connection, alone):
-            for _ in () if alone else range(_TRIES - 1):
-                with suppress(CommandError, DBAPIError, PostgresError):
-                    return await connection.run_sync(migrate, alone)
-                # Most likely another command did the same between two transactions of this one.
-                await connection.rollback()
-                await asyncio.sleep(1)
-            return await connection.run_sync(migrate, alone)
+            await _try(connection, alone)
     finally:
         await engine.dispose()
+
+
+async def _try(connection: AsyncConnection, alone: bool) -> None:
+    """Where other commands cannot be kept out, try again: one may have done the same between two transactions."""
+    retries = 0 if alone else 3
+    while True:
+        try:
+            await connection.run_sync(migrate, alone)
+        except (CommandError, DBAPIError, PostgresError):
+            if not retries:
+                raise
+            retries -= 1
+            await connection.rollback()
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 <%
     def body(drafted):
-        lines = [line for line in (drafted or "pass").splitlines() if "# ###" not in line]
+        # What only the service knows of a table, and the ends of a draft.
+        unwanted = ("info=", "# ###")
+        lines = [line for line in (drafted or "pass").splitlines() if not line.lstrip().startswith(unwanted)]
         return "\n".join(lines).strip()
 %>"""${message}
 

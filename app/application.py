@@ -32,6 +32,7 @@ from app.operations.figures import read_counters, read_gauges
 from app.operations.health import HealthController, Readiness
 from app.operations.leaving import leaving
 from app.operations.metrics import Metrics, show_metrics
+from app.operations.tracing import trace
 from app.operations.upkeep import Upkeep
 from app.repository.reader import Reader
 from app.resources.developers.controller import DeveloperController
@@ -117,6 +118,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         observe=metrics.observe,
         cors=app.cors_config,
     )
+    trace(app, config.get_engine(), reader, settings.otel_exporter_otlp_endpoint)
     return app
 
 

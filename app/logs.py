@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from typing import Any
@@ -23,6 +24,7 @@ def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool
     global _shows_error_data
     _shows_error_data = error_data
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -31,7 +33,7 @@ def configure_logs(*, style: str = "auto", level: str = "info", error_data: bool
         _describe_exception,
     ]
     rendered: list[Any] = (
-        [_escape, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
+        [_escape, structlog.dev.ConsoleRenderer(colors=coloured)] if console else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[

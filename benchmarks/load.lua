@@ -1,6 +1,7 @@
 -- Load: what wrk sends, and its figures as one line of JSON.
--- Arguments after `--`: a kind (path, get, page, cursor, create, mixed, bulk), a path (of a file of cursors), the number of users, a token of this run,
--- the seed of the ids, milliseconds to pause before each request.
+-- Arguments after `--`: a kind (path, get, page, cursor, signed, create, mixed, bulk, developer; create and developer with
+-- `_keyed` or `_again` behind them), a path (of a file of cursors, or of paths with tokens), the number of users, a token of
+-- this run, the seed of the ids, milliseconds to pause before each request.
 
 local headers = " HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 local json = headers .. "Content-Type: application/json\r\nContent-Length: "
@@ -9,8 +10,9 @@ local path, users, token, template
 local cursors
 local count = 0
 
-local function post(to, body)
-  return "POST " .. to .. json .. #body .. "\r\n\r\n" .. body
+local function post(to, body, key)
+  local keyed = key and "\r\nIdempotency-Key: " .. key or ""
+  return "POST " .. to .. json .. #body .. keyed .. "\r\n\r\n" .. body
 end
 
 local function get(from)
@@ -37,11 +39,43 @@ local function any_cursor()
   return get("/users?cursor=" .. cursors[math.random(#cursors)] .. "&size=20")
 end
 
+local function read_signed(file)
+  cursors = {}
+  for line in io.lines(file) do
+    local from, signature = line:match("(%S+) ?(%S*)")
+    local signed = signature ~= "" and "Authorization: Bearer " .. signature .. "\r\n" or ""
+    cursors[#cursors + 1] = "GET " .. from .. headers .. signed .. "\r\n"
+  end
+end
+
+local function any_signed()
+  return cursors[math.random(#cursors)]
+end
+
 -- Addresses never repeat: a token for the run, a count within it.
-local function create()
+local function create(key)
   count = count + 1
   local email = "new-" .. token .. "-" .. count .. "@example.com"
-  return post("/users", '{"name":"New User","email":"' .. email .. '","password":"correct horse"}')
+  return post("/users", '{"name":"New User","email":"' .. email .. '","password":"correct horse"}', key)
+end
+
+local function developer(key)
+  count = count + 1
+  local email = "new-" .. token .. "-" .. count .. "@example.com"
+  return post("/developers", '{"name":"New","email":"' .. email .. '","specialty":"backend"}', key)
+end
+
+-- A key of its own for each, or the same request time and again.
+local function keyed(make)
+  return function() return make(token .. "-" .. count) end
+end
+
+local function again(make)
+  local first
+  return function()
+    first = first or make(token)
+    return first
+  end
 end
 
 local function mixed()
@@ -77,11 +111,17 @@ function init(arguments)
   local constant = get(path)
   local kinds = {
     path = function() return constant end, get = get_any, page = any_page, cursor = any_cursor,
-    create = create, mixed = mixed, bulk = bulk,
+    signed = any_signed,
+    create = function() return create() end, create_keyed = keyed(create), create_again = again(create),
+    developer = function() return developer() end, developer_keyed = keyed(developer), developer_again = again(developer),
+    mixed = mixed, bulk = bulk,
   }
   request = kinds[arguments[1]]
   if arguments[1] == "cursor" then
     read_cursors(path)
+  end
+  if arguments[1] == "signed" then
+    read_signed(path)
   end
   if arguments[1] == "bulk" then
     template = bulk_template()

@@ -15,7 +15,9 @@ from benchmarks import burst
 
 SCRIPT = Path(__file__).with_name("load.lua")
 TIMEOUT_SECONDS = 30
-WRITING = ("create", "mixed", "bulk")
+REPEATABLE = tuple(f"{made}{how}" for made in ("developer", "create") for how in ("", "_keyed", "_again"))
+"""Without a key, with a key of its own, and the same request time and again."""
+WRITING = ("mixed", "bulk", *REPEATABLE)
 """The kinds of traffic that leave rows behind."""
 ERRORS = ("connect", "read", "write", "status", "timeout")
 _runs = itertools.count()

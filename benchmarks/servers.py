@@ -19,6 +19,7 @@ START_SECONDS = 30
 POLL_SECONDS = 0.005
 
 UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+BYTECODE = Path(tempfile.gettempdir()) / "benchmarks-bytecode"
 FASTIFY = Path(__file__).parent / "peers" / "fastify"
 GRANIAN = ("granian", "--interface", "asgi", "--workers", "1", "--log-level", "warning")
 
@@ -33,10 +34,15 @@ class Server:
     owner: Owner = "peers"
     has_cursor: bool = False
     writes: bool = True
+    folder: Path = ROOT
+    """The checkout that it is of; the Python is that of its own environment, if it has one."""
 
     @property
     def command(self) -> tuple[str, ...]:
-        return self.arguments if self.arguments[0] == "node" else (sys.executable, "-m", *self.arguments)
+        if self.arguments[0] == "node":
+            return self.arguments
+        own = self.folder / ".venv/bin/python"
+        return (str(own) if self.folder != ROOT and own.exists() else sys.executable, "-m", *self.arguments)
 
     @property
     def exists(self) -> bool:
@@ -80,31 +86,37 @@ def tree(root: psutil.Process) -> list[psutil.Process]:
 
 
 class Running:
-    """A started server. `start_seconds`: from the start of its process to its first 200, of a GET by id."""
+    """A started server. `start_seconds`: from the start of its process to its first answer to a GET by id."""
 
-    def __init__(self, server: Server, database: Database) -> None:
+    def __init__(self, server: Server, database: Database, **settings: str) -> None:
         self.server = server
         self.database = database
         self.port = free_port()
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "log"
-        environment = os.environ | database.environment | {"ACCESS": "open"}
+        environment = (
+            os.environ | database.environment | {"ACCESS": "open", "PYTHONPYCACHEPREFIX": str(BYTECODE)} | settings
+        )
+        # Production has its bytecode; where none may be written each start would compile everything.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         arguments = [*server.command, "--host", "127.0.0.1", "--port", str(self.port)]
         started_at = time.perf_counter()
         with self._log.open("w") as log:
-            self._popen = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            self._popen = subprocess.Popen(
+                arguments, cwd=server.folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
         self.process = psutil.Process(self._popen.pid)
         try:
-            self._wait_for_first_200(started_at + START_SECONDS)
+            self._wait_for_first_answer(started_at + START_SECONDS)
         except BaseException:
             self.stop()
             raise
         self.start_seconds = time.perf_counter() - started_at
 
-    def _wait_for_first_200(self, until: float) -> None:
+    def _wait_for_first_answer(self, until: float) -> None:
         while time.perf_counter() < until and self._popen.poll() is None:
             try:
-                if self.get("/users/1")[0] == 200:
+                if self.get("/users/1")[0] in (200, 401):
                     return
             except OSError:
                 pass
@@ -130,14 +142,14 @@ class Running:
     def cpu_seconds(self) -> float:
         return tree_cpu_seconds(self.process)
 
-    def worker_rss_mb(self) -> float:
-        """Resident memory, in 10^6 bytes, of the process that answers: the busiest of the tree."""
-        worker = max(tree(self.process), key=lambda process: sum(process.cpu_times()[:2]))
-        return float(worker.memory_info().rss) / 1e6
-
-    def rss_mib(self) -> float:
-        """Resident memory of all its processes together."""
-        return sum(float(process.memory_info().rss) for process in tree(self.process)) / 2**20
+    def resident(self) -> dict[str, float]:
+        """Resident memory: of the process that answers, the busiest of the tree, in MB, and of all of them in MiB."""
+        processes = tree(self.process)
+        worker = max(processes, key=lambda process: sum(process.cpu_times()[:2]))
+        return {
+            "worker_rss_mb": worker.memory_info().rss / 1e6,
+            "rss_mib": sum(process.memory_info().rss for process in processes) / 2**20,
+        }
 
     def stop(self) -> None:
         self._popen.terminate()

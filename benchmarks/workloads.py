@@ -29,8 +29,12 @@ class Workload:
     signers: int = 0
     at_all_sizes: bool = False
 
+    @property
+    def writes(self) -> bool:
+        return bool(self.signers) or self.traffic.kind in WRITING
+
     def fits(self, server: Server) -> bool:
-        if not server.writes and (self.signers or self.traffic.kind in WRITING):
+        if self.writes and not server.writes:
             return False
         return server.has_cursor or "cursor" not in self.traffic.path
 

@@ -38,7 +38,7 @@ async def add_user(
 async def add_session(engine: AsyncEngine, user_id: int, *, left: str = "1 hour", idle: str = "0 s") -> str:
     """Let a user have signed in; the token."""
     token = make_token()
-    values: dict[str, Any] = {"hashed": token_hash(token), "user_id": user_id, "left": left, "idle": idle}
+    values: dict[str, Any] = {"hashed": token_hash(token.encode()), "user_id": user_id, "left": left, "idle": idle}
     async with engine.connect() as connection:
         await connection.execute(_SESSION, values)
     return token

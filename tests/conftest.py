@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import httpx
@@ -21,6 +23,7 @@ from tests.clients import client_of
 from tests.commands import Shell
 from tests.contrib import contrib_server
 from tests.databases import empty_database, engine_of, migrate
+from tests.services import Service, Start
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's `&` hands this down, and the programs under test would not hear an interrupt either.
@@ -98,3 +101,25 @@ async def remote(closed_app: Litestar, client: httpx.AsyncClient) -> AsyncIterat
 def shell(client: httpx.AsyncClient, database: DatabaseUrl) -> Shell:
     """Runs commands, before empty tables."""
     return Shell(database)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
+    with TemporaryDirectory(prefix="services-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Start]:
+    """Starts services, which share an embedded database and end with the test."""
+    services: list[Service] = []
+
+    def start(*options: str, **how: Any) -> Service:
+        services.append(Service(folder / ".postgres", *options, **how))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.kill()

@@ -74,7 +74,9 @@ async def predecessor_process(
     """A client of uvicorn's, once it answers, and how to stop it as an init system does."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
+        # It hashes in its event loop, and would close idle connections whose next request it has not seen yet.
         *(sys.executable, "-m", "uvicorn", "benchmarks.peers.textbook:app", f"--port={port}", "--log-level=critical"),
+        "--timeout-keep-alive=600",
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": as_text(url)},
         stdin=subprocess.DEVNULL,

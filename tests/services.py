@@ -119,6 +119,9 @@ class Service:
         self.process.wait()
 
 
+Start = Callable[..., Service]
+
+
 def eventually(claim: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not claim():

@@ -157,6 +157,52 @@ async def test_commands_change_accounts_and_keep_the_last_administrator(shell: S
     ]
 
 
+UPDATE = ("users", "import", "-", "--format", "csv", "--on-conflict", "update")
+INACTIVE = "id,name,email,active\n1,Ada,ada@example.com,false\n2,Bob,bob@example.com,false\n"
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("options", [(), ("--keep-ids",)])
+async def test_an_import_keeps_the_last_administrator(
+    shell: Shell, client: httpx.AsyncClient, options: tuple[str, ...]
+) -> None:
+    await promote(client, 1, 2)
+
+    refused = await shell.run(*UPDATE, *options, stdin=INACTIVE)
+    kept = [(await client.get(f"/users/{user_id}/account")).json()["active"] for user_id in (1, 2)]
+    await promote(client, await add_third(client))
+    done = await shell.run(*UPDATE, *options, stdin=INACTIVE)
+
+    told = f"Error: Nothing was imported: line 3: {LAST['detail']}\n"
+    assert (refused.exit_code, refused.stderr, kept) == (2, told, [True, True])
+    assert (done.exit_code, done.stdout.splitlines()[0].split(", ")[2]) == (0, "2 updated")
+
+
+async def add_third(client: httpx.AsyncClient) -> int:
+    new = {"name": "Cleo", "email": "cleo@example.com", "password": "correct horse"}
+    return int((await client.post("/users", json=new)).json()["id"])
+
+
+@pytest.mark.usefixtures("people")
+async def test_there_is_an_administrator_after_a_race_with_an_import(
+    shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await promote(client, 1, 2)
+    held = engine.execution_options(isolation_level="READ COMMITTED")
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    async with held.connect() as other, engine.connect() as look:
+        await other.execute(text("SELECT FROM users WHERE id = 2 FOR UPDATE"))
+        importing = asyncio.create_task(shell.run(*UPDATE, stdin=INACTIVE[: INACTIVE.index("2,")]))
+        while not (importing.done() or await look.scalar(waiting)):
+            await asyncio.sleep(0.02)
+        await other.execute(text("UPDATE users SET active = false WHERE id = 2"))
+        await other.commit()
+        refused = await importing
+
+    assert (refused.exit_code, LAST["detail"] in refused.stderr) == (2, True)
+
+
 async def test_a_command_lists_and_ends_sessions(shell: Shell, engine: AsyncEngine) -> None:
     ada = await add_user(engine, "Ada")
     for _ in range(3):

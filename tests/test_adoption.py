@@ -7,6 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 from alembic.util import CommandError
 
+from app.database.adoption.doubts import needed_relations
+from app.database.adoption.plan import functions_of
+from app.database.adoption.shapes import SHAPES
+from app.database.engine import ROOT
+from app.database.history import load_scripts
 from app.database.postgres import _programs
 from app.settings.database_url import DatabaseUrl
 from tests.adoptions import adopt, adopt_and_upgrade, check, missing, psql
@@ -111,6 +116,15 @@ async def test_another_projects_revision_stays_where_it_looks_for_it() -> None:
             assert await rows(url, "TABLE schema_version") == await rows(new, VERSIONS)
 
 
+async def test_a_table_of_versions_that_comes_later_is_not_taken_for_ours() -> None:
+    async with empty_database() as url:
+        await migrate(url)
+        await execute(url, "CREATE TABLE schema_version (version int, description text)")
+
+        await migrate(url)
+        await check(url)
+
+
 async def test_developers_without_users_are_taken_over_too(recipe: DatabaseUrl) -> None:
     await execute(recipe, "DROP TABLE users")
 
@@ -144,6 +158,41 @@ async def test_an_index_of_ours_that_is_there_before_is_not_made_again(recipe: D
 
     assert "made: ix_users_created_at\n" in told
     assert await missing(recipe) == []
+
+
+async def test_indexes_of_theirs_give_the_names_to_ours(recipe: DatabaseUrl) -> None:
+    await execute(
+        recipe,
+        "CREATE INDEX ix_users_administrators ON users (name); CREATE INDEX pk_users ON users (email);"
+        "CREATE INDEX ix_users_trgm ON users (name)",
+    )
+
+    await adopt_and_upgrade(recipe)
+
+    assert await missing(recipe) == []
+    await check(recipe)
+
+
+async def test_every_name_that_the_migrations_need_is_known(database: DatabaseUrl) -> None:
+    relations = await rows(
+        database,
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"
+        " AND relname !~ '^alembic_version'",
+    )
+    triggers = await rows(
+        database,
+        "SELECT tgrelid::regclass::text, tgname::text FROM pg_trigger WHERE NOT tgisinternal"
+        " AND tgrelid::regclass::text IN ('users', 'developers')",
+    )
+    functions = await rows(
+        database,
+        "SELECT proname::text FROM pg_proc JOIN pg_language l ON l.oid = prolang WHERE lanname IN ('sql', 'plpgsql')"
+        " AND pronamespace = 'public'::regnamespace",
+    )
+
+    assert {name for (name,) in relations} <= needed_relations()
+    assert {(shape.name, name) for shape in SHAPES for name in shape.triggers} >= set(triggers)
+    assert {name for (name,) in functions} == functions_of(load_scripts(ROOT / "alembic"))
 
 
 async def test_a_migration_is_drafted_without_what_is_theirs() -> None:

@@ -25,7 +25,7 @@ CREATE TABLE developers (id int, name {NAME}, email {NAME}, created_at date);
 """
 REFUSED = """\
 Error: These tables cannot be taken over as they are, and nothing was changed:
-  - row_counts is there already, and the service needs a table of that name: rename it first
+  - row_counts is there already, and the service needs that name: rename it first
   - users.is_active has no default, and the service does not fill it: ALTER TABLE public.users ALTER COLUMN is_active SET DEFAULT ..., or DROP NOT NULL
   - users.version is there already, and the service needs a column of that name: rename it first
   - users.id gets another type, which PostgreSQL refuses because of rule _RETURN on view active: drop that before, and make it again afterwards
@@ -70,6 +70,9 @@ async def test_every_reason_is_told_at_once_and_nothing_is_changed() -> None:
             f" name {NAME}, email {NAME}, hashed_password {NAME})",
             "users.id takes its numbers from the sequence ids, which is not its own:"
             " ALTER SEQUENCE public.ids OWNED BY public.users.id"),
+        (f'CREATE TABLE "Users" (id serial PRIMARY KEY, name {NAME})',
+            'There is no table users here, but public."Users": name the schema in DATABASE_URL'
+            " (?options=-csearch_path%3D...), give the table the name users, or import its rows"),
         ("CREATE SCHEMA app; CREATE TABLE app.users (id serial)",
             "There is no table users here, but app.users: name the schema in DATABASE_URL"
             " (?options=-csearch_path%3D...), give the table the name users, or import its rows"),
@@ -78,6 +81,56 @@ async def test_every_reason_is_told_at_once_and_nothing_is_changed() -> None:
 async def test_what_is_no_table_of_the_recipe_is_refused(made: str, told: str) -> None:
     async with empty_database() as url:
         await execute(url, made)
+
+        refused = await adopt(url, "--no-prompt")
+
+    assert (refused.exit_code, refused.output.splitlines()[1:]) == (1, [f"  - {told}"])
+
+
+FUNCTION = "FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+NEEDED = "is there already, and the service needs that name: rename it first"
+HELD = (
+    "users gets other columns, which PostgreSQL refuses because of column one of table past: drop that before, and make"
+    " it again afterwards"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            "CREATE FUNCTION recount(what text) RETURNS text LANGUAGE sql AS 'SELECT what'",
+            f"The function recount {NEEDED}",
+        ),
+        (
+            f"CREATE {FUNCTION}; CREATE TRIGGER users_inserted AFTER INSERT ON users EXECUTE FUNCTION told()",
+            f"The trigger users_inserted of users {NEEDED}",
+        ),
+        ("CREATE TABLE others (id int CONSTRAINT pk_users PRIMARY KEY)", f"pk_users {NEEDED}"),
+        ("CREATE TABLE others (id int); CREATE INDEX ix_users_trgm ON others (id)", f"ix_users_trgm {NEEDED}"),
+        ("CREATE TYPE sessions AS ENUM ('long', 'short')", f"sessions {NEEDED}"),
+        (
+            "ALTER TABLE users SET UNLOGGED",
+            "users is not logged, and would be empty after a crash: ALTER TABLE public.users SET LOGGED",
+        ),
+        (
+            "ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (id) DEFERRABLE",
+            "The primary key of users is deferrable, and no table could refer to it: ALTER TABLE public.users"
+            " DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (id)",
+        ),
+        ("CREATE TABLE past (one users)", HELD),
+        ("CREATE TABLE past (one users[])", HELD),
+        ("UPDATE users SET id = id - 2 WHERE id < 3", "users.id is less than 1 in 2 rows: id -1 and 0"),
+        (
+            "UPDATE developers SET created_at = 'infinity' WHERE id = 1;"
+            "UPDATE developers SET created_at = '0044-03-15 BC' WHERE id = 2",
+            "developers.created_at is beyond the years 1 to 9999 in 2 rows: id 1 and 2",
+        ),
+    ],
+)
+async def test_what_would_stop_the_service_afterwards_is_refused(made: str, told: str) -> None:
+    async with empty_database() as url:
+        await execute(url, f"{RECIPE} {made}")
 
         refused = await adopt(url, "--no-prompt")
 
@@ -98,9 +151,8 @@ async def test_what_is_no_table_of_the_recipe_is_refused(made: str, told: str) -
     ],
 )
 async def test_what_holds_the_key_to_its_type_is_named(made: str, thing: str) -> None:
-    function = "CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
     async with empty_database() as url:
-        await execute(url, RECIPE + function + made)
+        await execute(url, f"{RECIPE} CREATE {FUNCTION}; {made}")
 
         refused = await adopt(url, "--no-prompt")
 

@@ -36,7 +36,10 @@ async def test_a_takeover_that_cannot_have_the_table_leaves_everything(recipe: D
 
     await engine.dispose()
     assert failed.exit_code == 1
-    assert failed.output.endswith("Error: Nothing was changed: canceling statement due to lock timeout (55P03)\n")
+    assert failed.output.endswith(
+        "Error: Nothing was changed: another transaction did not let go of a table (55P03): pg_stat_activity or"
+        " pg_prepared_xacts has it\n"
+    )
     assert await schema_of(recipe) == before
 
 

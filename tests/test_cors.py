@@ -11,6 +11,7 @@ from app import create_app
 from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
 from tests.clients import client_of
+from tests.problems import problem, problem_of
 
 OURS, THEIRS = {"Origin": "https://app.example.com"}, {"Origin": "https://evil.example"}
 ASKED = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization, if-match"}
@@ -44,7 +45,8 @@ async def test_a_page_may_ask_and_read(page: httpx.AsyncClient) -> None:
 async def test_another_page_may_not(page: httpx.AsyncClient) -> None:
     asked = await page.options("/users", headers={**THEIRS, **ASKED})
 
-    assert (asked.status_code, allowed(asked)) == (400, None)
+    assert problem_of(asked) == problem(403, "forbidden", "CORS_ORIGINS does not name this Origin")
+    assert (allowed(asked), asked.headers["cache-control"]) == (None, "no-store")
     assert allowed(await page.get("/users", headers=THEIRS)) is None
 
 
@@ -60,8 +62,13 @@ async def test_without_origins_there_is_no_cors(client: httpx.AsyncClient) -> No
     assert allowed(answer) is None
 
 
-@pytest.mark.parametrize("path", ["/users", "/nowhere", "/health/live", "/schema", "/metrics", "/users/%2f"])
+@pytest.mark.parametrize(
+    "path",
+    ["/users", "/nowhere", "/health/live", "/schema", "/schema/start.js", "/schema/assets/swagger-ui.css"]
+    + ["/schema/assets/nowhere", "/schema/nowhere", "/metrics", "/users/%2f"],
+)
 async def test_no_browser_guesses_what_an_answer_is(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers["content-type"].startswith(("application/", "text/"))

@@ -12,9 +12,13 @@ import msgspec
 import pytest
 from advanced_alchemy.extensions.litestar.cli import database_group
 
-from app.database.engine import ROOT
+import app.cli.database  # noqa: F401  # takes commands away
+from app.cli.losses import losses
+from app.database.engine import ROOT, configure_database
+from app.settings import Settings
 from tests.databases import empty_database, migrate
 from tests.migrations import Newer, execute, rows, run
+from tests.terminals import on_terminal
 
 NOWHERE = "postgresql://ann:secret@nowhere.invalid:1,127.0.0.1:1/nothing"
 
@@ -118,11 +122,64 @@ async def test_what_harms_is_no_command() -> None:
     assert not {"drop-all", "dump-data", "init"} & database_group.commands.keys()
 
 
+async def test_a_check_reads_the_migrations_whatever_the_locale() -> None:
+    check = partial(run, "litestar", "database", "check", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    async with empty_database() as url:
+        await migrate(url)
+
+        told = await check(url=url)
+
+    assert told == "No new upgrade operations detected.\n"
+
+
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])
 async def test_nobody_is_asked_who_is_not_there(command: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
         await run("litestar", "database", command, url=NOWHERE)
 
-    assert failed.value.returncode == 1
-    assert failed.value.output.endswith("Error: --no-prompt is needed where nobody can be asked\n")
-    assert ("with all the rows in it" in failed.value.output) == (command == "downgrade")
+    told = "Error: --no-prompt is needed where nobody can be asked\n"
+    assert (failed.value.returncode, failed.value.output) == (1, told)
+
+
+async def test_a_downgrade_says_what_it_removes_before_it_does() -> None:
+    async with empty_database() as url:
+        await migrate(url)
+        await execute(url, "INSERT INTO users (name, email, hashed_password) VALUES ('Ann', 'ann@example.com', 'x')")
+        downgrade = partial(on_terminal, "litestar", "database", "downgrade", "20261125_cheap_counts", url=url)
+
+        refused, told = await downgrade(answer="n")
+        kept = await rows(url, "SELECT count(*) FROM sign_in_secret")
+        agreed, _ = await downgrade(answer="y")
+        left = await rows(url, "SELECT to_regclass('sign_in_secret')")
+
+    assert "It removes the table sign_in_secret, rows: 1\n" in told
+    assert "It removes the column users.is_admin, values: 1\n" in told
+    assert "Running" not in told
+    assert ((refused, kept), (agreed, left)) == ((1, [(1,)]), (0, [(None,)]))
+
+
+ODD = {
+    "up": """op.execute('CREATE TABLE "Odd Name" AS SELECT 1')
+    op.execute("ALTER TABLE users ADD age int")""",
+    "down": """op.execute('DROP TABLE IF EXISTS gone, "Odd Name" CASCADE')
+    op.execute("ALTER TABLE public.users DROP COLUMN age, ALTER name DROP NOT NULL")""",
+}
+
+
+async def test_what_would_go_is_read_from_the_migrations(tmp_path: Path) -> None:
+    newer = Newer(shutil.copytree(ROOT / "alembic", tmp_path / "alembic"))
+    newer.add("odd", **ODD)
+    newer.add("curious", down="op.get_bind().execute(sa.text('SELECT 1')).all()")
+    async with empty_database() as url:
+        await migrate(url, "odd", scripts=newer.scripts)
+        config = configure_database(Settings(database_url=url))
+        config.alembic_config.script_location = str(newer.scripts)
+
+        async with config.get_engine().connect() as connection:
+            found = await connection.run_sync(losses, config, "-1")
+            await execute(url, "UPDATE alembic_version SET version_num = 'curious'")
+            untold = await connection.run_sync(losses, config, "-1")
+        await config.get_engine().dispose()
+
+    assert found == ['the table "Odd Name", rows: 1', "the column public.users.age, values: 0"]
+    assert untold == ["what its own code finds there"]

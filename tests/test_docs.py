@@ -35,7 +35,9 @@ async def test_the_page_names_no_other_host(client: httpx.AsyncClient, path: str
 async def test_whatever_the_page_loads_is_served_here(client: httpx.AsyncClient, where: str) -> None:
     page = await client.get(where)
 
-    for path in re.findall(r'(?:src|href)="(.*?)"', page.text):
+    paths = re.findall(r'(?:src|href)="(.*?)"', page.text)
+    assert len(paths) > 3
+    for path in paths:
         loaded = await client.get(urljoin(where, path))
 
         assert (loaded.status_code, path.startswith("/")) == (200, False)

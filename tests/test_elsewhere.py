@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ from anyio import to_thread
 
 from app.settings.database_url import DatabaseUrl
 from tests.databases import as_text
+from tests.programs import program
 from tests.services import ROOT
 
 _NETWORK = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--net")
@@ -30,20 +30,24 @@ kill $served; wait
 """
 
 
-def _can() -> bool:
-    programs = all(map(shutil.which, ("unshare", "ip", "curl", "bash")))
-    return programs and subprocess.run([*_NETWORK, "true"], check=False, capture_output=True).returncode == 0
+@pytest.fixture
+def network() -> tuple[str, ...]:
+    """What runs a command in a network of its own. Whoever lacks the right to make one skips the test."""
+    for name in ("unshare", "ip", "curl"):
+        program(name)
+    if subprocess.run([*_NETWORK, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no network of its own may be made here")
+    return _NETWORK
 
 
-@pytest.mark.skipif(not _can(), reason="no network of its own can be made here")
-async def test_local_refuses_an_address_that_token_answers(database: DatabaseUrl) -> None:
+async def test_local_refuses_an_address_that_token_answers(database: DatabaseUrl, network: tuple[str, ...]) -> None:
     url = as_text(database)
     if "host=" not in url:
         pytest.skip("the database is not on a unix socket, which reaches into any network")
     environment = {**os.environ, "PYTHON": sys.executable, "DATABASE_URL": url}
 
     def ask() -> str:
-        command = [*_NETWORK, "bash", "-euc", f"port=0 served=\n{_PROGRAM}"]
+        command = [*network, "bash", "-euc", f"port=0 served=\n{_PROGRAM}"]
         return subprocess.check_output(command, cwd=ROOT, env=environment, text=True, timeout=120)
 
     # Live and a list, from this machine and from elsewhere, first with ACCESS=local, then with ACCESS=token.

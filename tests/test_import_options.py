@@ -279,6 +279,8 @@ async def test_times_are_read_as_systems_write_them(shell: Shell, engine: AsyncE
         ("Blocked", "0,1"),
         ("account enabled", "Yes,disabled"),
         ("deleted_at", ",2024-01-02"),
+        ("banned_until", "2020-01-01 00:00:00+00,2999-01-01 00:00:00+00"),
+        ("suspended_till", "2020-01-01 00:00:00 UTC,forever"),
     ],
 )
 async def test_who_was_deactivated_stays_so(shell: Shell, engine: AsyncEngine, column: str, values: str) -> None:
@@ -290,6 +292,17 @@ async def test_who_was_deactivated_stays_so(shell: Shell, engine: AsyncEngine, c
     assert done.stdout.splitlines()[1:] == ["note: accounts that are not active, here as in the file: 1"]
     async with engine.connect() as connection:
         assert list(await connection.scalars(select(User.active).order_by(User.email))) == [True, False]
+
+
+@pytest.mark.parametrize("word", ["FALSCH", "maybe", "2"])
+async def test_who_is_active_is_never_guessed(shell: Shell, engine: AsyncEngine, word: str) -> None:
+    done = await shell.run(*CSV, stdin=f"name,email,hashed_password,active\nA,a@example.com,{BCRYPT},{word}\n")
+
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "line 2: active: must say yes or no; --null says which text is nothing\n",
+    )
+    assert await stored(engine) == []
 
 
 async def test_an_update_leaves_who_is_active_unless_the_file_says(shell: Shell, engine: AsyncEngine) -> None:

@@ -247,6 +247,9 @@ async def test_hashes_are_exported_only_when_asked_for(shell: Shell) -> None:
         (["-", "--map", "nme=Name"], "", "--map takes FIELD=COLUMN, where FIELD is one of name, email, password"),
         (["-", "--encoding", "klingon"], "name", "klingon: not the name of an encoding"),
         (["-", "--encoding", "hex"], "name", "hex: not the name of an encoding"),
+        (["-", "--encoding", "idna"], "name", "not idna; --encoding says what the file is written in"),
+        (["-", "--encoding", "punycode"], "name", "not punycode; --encoding says what the file is written in"),
+        (["-", "--records", "a"], '{"a": {"b": 1}}', "line 1: an array of records is expected here"),
         (["nowhere.csv"], "", "nowhere.csv: No such file or directory"),
     ],
 )

@@ -1,10 +1,12 @@
-"""Isolation: what READ COMMITTED lets through is refused, run again, and right in the end."""
+"""Isolation: with the function of docs/isolation.md what READ COMMITTED lets through is refused, and run again."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
@@ -12,8 +14,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.database.engine import configure_database
-from app.database.transactions import Level, run_isolated
+from app.database.engine import ROOT, configure_database
 from app.http.exception_handlers import to_problem
 from app.resources.users.model import User
 from app.settings import Settings
@@ -21,6 +22,9 @@ from app.settings.database_url import DatabaseUrl
 from tests.test_users import sign_up
 
 LEAD = "lead"
+_guide: dict[str, Any] = {}
+exec(re.findall(r"```python\n(.*?)```", (ROOT / "docs/isolation.md").read_text(), re.DOTALL)[0], _guide)
+run_isolated = _guide["run_isolated"]
 ANN, BOB = "ann@example.com", "bob@example.com"
 
 
@@ -55,7 +59,7 @@ class StepDown:
         return True
 
 
-async def step_down(engine: AsyncEngine, level: Level) -> tuple[list[bool], int]:
+async def step_down(engine: AsyncEngine, level: str) -> tuple[list[bool], int]:
     """Who could, and how often was it tried, when both try at once?"""
     step = StepDown(asyncio.Barrier(2))
     done = await asyncio.gather(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from litestar import get
@@ -135,22 +136,31 @@ async def test_each_request_is_a_line_where_that_is_wanted(capsys: pytest.Captur
     assert (missing["method"], missing["path"], missing["status"]) == ("HEAD", "/nowhere", 404)
 
 
-async def test_no_line_holds_a_password_or_a_hash(database: DatabaseUrl, capsys: pytest.CaptureFixture[str]) -> None:
-    app = create_app(
-        Settings(database_url=database, db_echo=True, log_requests=True, log_format="json", log_level="debug")
-    )
+async def test_no_line_holds_a_password_a_hash_or_a_token(
+    database: DatabaseUrl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(database_url=database, db_echo=True, log_requests=True, log_format="json", log_level="debug")
+    app = create_app(msgspec.structs.replace(settings, throttle=False))
     body = {"name": "Eve", "email": "eve-logs@example.com", "password": "s3cret horse"}
+    sign_in = {"email": body["email"], "password": body["password"]}
 
     async with app.lifespan(), client_of(app) as client:
         for password in ("s3cret horse", "s3cret"):
             await client.post("/users", json={**body, "password": password})
         taken = await client.post("/users", json=body)
+        wrong = await client.post("/sessions", json={**sign_in, "password": "s3cret"})
+        session = (await client.post("/sessions", json=sign_in)).json()
+        user, headers = f"/users/{session['user']['id']}", {"Authorization": f"Bearer {session['token']}"}
+        change = {"current_password": body["password"], "new_password": "another s3cret"}
+        changed = await client.put(f"{user}/password", json=change, headers=headers)
+        reset = (await client.post(f"{user}/password-resets")).json()
+        chosen = await client.post("/password-resets", json={"token": reset["token"], "new_password": "third s3cret"})
 
     told = capsys.readouterr()
-    assert taken.status_code == 409
+    assert [answer.status_code for answer in (taken, wrong, changed, chosen)] == [409, 401, 204, 204]
     assert "INSERT INTO users" in told.err
-    assert "s3cret" not in told.err + told.out
-    assert "$argon2" not in told.err + told.out
+    for secret in ("s3cret", "$argon2", session["token"][4:20], reset["token"][4:20]):
+        assert secret not in told.err + told.out
 
 
 def test_a_library_that_logs_an_exception_shows_where_and_not_what(capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,3 +222,25 @@ def test_a_migration_is_a_line_and_its_circumstances_are_not(capsys: pytest.Capt
     logger.warning("Trouble")
 
     assert [line["event"] for line in lines(capsys.readouterr().err)] == ["Running upgrade", "Trouble"]
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "is_coloured"),
+    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False), (False, {}, False)],
+)
+def test_colours_are_for_terminals_that_have_them(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+    environment: dict[str, str],
+    is_coloured: bool,
+) -> None:
+    for name, value in ({"NO_COLOR": "", "TERM": "xterm"} | environment).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    configure_logs(style="console")
+
+    logging.getLogger("app").warning("Something")
+
+    told = capsys.readouterr().err
+    assert ("Something" in told, "\x1b[" in told) == (True, is_coloured)

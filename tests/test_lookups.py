@@ -220,7 +220,8 @@ async def test_a_defect_in_a_shared_statement_is_logged_with_where_it_came_from(
     answer = await client.get("/users/1")
 
     assert problem_of(answer)["code"] == "internal_error"
-    logged: dict[str, Any] = caplog.records[-1].msg  # type: ignore[assignment]
+    (record,) = [record for record in caplog.records if record.name == "app.errors"]
+    logged: dict[str, Any] = record.msg  # type: ignore[assignment]
     assert logged["cause"]["exception"] == "builtins.AttributeError"
     assert logged["cause"]["frames"][-1].endswith(" broken")
     assert "a value" not in str(logged)

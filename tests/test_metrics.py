@@ -135,10 +135,26 @@ async def test_the_pool_and_the_hashes_under_way_are_shown(database: DatabaseUrl
         "db_pool_limit": 5,
         "db_pool_in_use": 0,
         "db_pool_idle": 1,
+        "db_pool_waiting": 0,
         "db_pool_overflow": 0,
         "password_hashes_under_way": 1,
         "workers": 1,
+        "workers_started_total": 1,
     }
+
+
+async def test_who_waits_for_a_connection_is_counted(database: DatabaseUrl) -> None:
+    app = create_app(Settings(database_url=database, db_pool_size=1, db_max_overflow=0, log_level="warning"))
+
+    async with app.lifespan(), client_of(app) as client:
+        async with app.state.db_engine.connect():
+            reading = asyncio.create_task(client.get("/users"))
+            async with asyncio.timeout(10):
+                while not (await scrape(client))["db_pool_waiting", frozenset()]:
+                    await asyncio.sleep(0)  # A scrape without I/O lets nobody else have their turn.
+        await reading
+
+        assert (await scrape(client))["db_pool_waiting", frozenset()] == 0
 
 
 def test_a_worker_that_is_killed_keeps_its_counts_and_loses_its_gauges() -> None:
@@ -162,7 +178,8 @@ def test_a_worker_that_is_killed_keeps_its_counts_and_loses_its_gauges() -> None
     held = [
         (samples["workers", frozenset()], samples["db_pool_size", frozenset()]) for samples in (before, after, later)
     ]
-    assert (seen, held[0], held[2]) == ([40, 80, 120], (2, 10), (2, 10))
+    started = [samples["workers_started_total", frozenset()] for samples in (before, later)]
+    assert (seen, held[0], held[2], started) == ([40, 80, 120], (2, 10), (2, 10), [2, 3])
     # Granian may have another by then, which may tell of itself already.
     assert held[1] in ((1, 5), (2, 10))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import create_app
+from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.callers import add_session, add_user, bearer
+from tests.clients import client_of
 from tests.problems import problem_of
 from tests.test_repeats import REUSED, is_replayed, scalar, send, told
 
@@ -84,3 +89,37 @@ async def test_the_document_says_what_can_be_sent_again(client: httpx.AsyncClien
         assert set(operation["responses"]["409"]["headers"]) == {"Retry-After"}
         assert "Idempotency-Replayed" in operation["responses"]["201"]["headers"]
     assert "Idempotency-Key" not in str(paths["/sessions"])
+
+
+async def test_without_a_key_nothing_is_asked_for_it(
+    client: httpx.AsyncClient, database: DatabaseUrl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = create_app(Settings(database_url=database, db_echo=True, log_format="json", log_level="warning"))
+
+    async def statements(body: Any, **options: Any) -> list[str]:
+        answer = await send(asked, "/developers", body, **options)
+        assert answer.status_code == 201
+        return re.findall(r'"event": "(?:\\n| )*(BEGIN|COMMIT|SELECT|INSERT|UPDATE|WITH)\b', capsys.readouterr().err)
+
+    async with app.lifespan(), client_of(app) as asked:
+        without = await statements(DEVELOPER, key=None)
+        first = await statements({**DEVELOPER, "email": "eve@example.com"})
+        again = await statements({**DEVELOPER, "email": "eve@example.com"})
+
+    assert without == ["BEGIN", "INSERT", "COMMIT"]
+    assert first == ["SELECT", "BEGIN", "WITH", "INSERT", "UPDATE", "COMMIT"]
+    assert again == ["SELECT"]
+
+
+async def test_a_load_that_was_refused_runs_anew(client: httpx.AsyncClient) -> None:
+    taken = await send(client, "/developers", DEVELOPER, key=None)
+    rows = [{**DEVELOPER, "email": "eve@example.com"}, DEVELOPER]
+
+    refused = [await send(client, "/developers/bulk", rows) for _ in range(2)]
+    await client.delete(taken.headers["location"])
+    mended = await send(client, "/developers/bulk", rows)
+
+    assert [(answer.status_code, answer.json()["errors"][0]["pointer"]) for answer in refused] == [
+        (409, "/1/email")
+    ] * 2
+    assert (mended.status_code, mended.json(), is_replayed(mended)) == (201, {"created": 2}, False)

@@ -11,37 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
-from tests.services import LITESTAR, ROOT, Service, eventually
-
-Run = Callable[..., Service]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
-    with TemporaryDirectory(prefix="running-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture
-def run(folder: Path) -> Iterator[Run]:
-    services: list[Service] = []
-
-    def run(*options: str, **settings: Any) -> Service:
-        services.append(Service(folder / ".postgres", *options, **settings))
-        return services[-1]
-
-    yield run
-    for service in services:
-        service.kill()
+from tests.services import LITESTAR, ROOT, Start, eventually
 
 
 @pytest.mark.parametrize(
@@ -54,8 +28,8 @@ def run(folder: Path) -> Iterator[Run]:
         ("--reload", signal.SIGTERM),
     ],
 )
-def test_a_signal_ends_every_worker_and_the_database(run: Run, option: str, number: signal.Signals) -> None:
-    service = run(option).wait_until_ready()
+def test_a_signal_ends_every_worker_and_the_database(start: Start, option: str, number: signal.Signals) -> None:
+    service = start(option).wait_until_ready()
 
     service.send(number)
     service.wait()
@@ -63,8 +37,8 @@ def test_a_signal_ends_every_worker_and_the_database(run: Run, option: str, numb
     assert service.left() == []
 
 
-def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
-    service = run()
+def test_a_signal_while_starting_leaves_nothing(start: Start) -> None:
+    service = start()
     eventually(lambda: service.postgres() != [])
 
     service.send(signal.SIGTERM)
@@ -73,8 +47,8 @@ def test_a_signal_while_starting_leaves_nothing(run: Run) -> None:
     assert service.left() == []
 
 
-def test_a_signal_during_the_first_initdb_leaves_nothing_that_stops_the_next(run: Run, folder: Path) -> None:
-    service = run()
+def test_a_signal_during_the_first_initdb_leaves_nothing_that_stops_the_next(start: Start, folder: Path) -> None:
+    service = start()
     eventually(lambda: any(folder.glob(".postgres/initdb-*/base")) and service.initializing() != [])
     for busy in service.initializing():
         busy.suspend()  # As if the disk were slow.
@@ -113,8 +87,8 @@ def test_an_interrupt_while_it_imports_is_silent() -> None:
     ("number", "seconds"),
     [(signal.SIGTERM, 0), (signal.SIGTERM, 0.1), (signal.SIGTERM, 0.5), (signal.SIGINT, 0.2), (signal.SIGHUP, 0.2)],
 )
-def test_a_worker_that_starts_hears_a_signal(run: Run, number: signal.Signals, seconds: float) -> None:
-    service = run("--workers=2")
+def test_a_worker_that_starts_hears_a_signal(start: Start, number: signal.Signals, seconds: float) -> None:
+    service = start("--workers=2")
     eventually(lambda: "Spawning worker-2" in service.log.read_text())
     time.sleep(seconds)
 
@@ -147,8 +121,8 @@ def test_a_command_that_waits_for_the_database_hears_a_signal(command: list[str]
             assert process.wait(timeout=15) == status
 
 
-def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
-    service = run().wait_until_ready()
+def test_the_log_says_where_the_docs_are_and_who_may_call(start: Start) -> None:
+    service = start().wait_until_ready()
 
     log = service.log.read_text()
 
@@ -156,8 +130,8 @@ def test_the_log_says_where_the_docs_are_and_who_may_call(run: Run) -> None:
     assert "access is local" in log
 
 
-def test_a_log_for_programs_is_json_to_its_end(run: Run) -> None:
-    service = run().wait_until_ready()
+def test_a_log_for_programs_is_json_to_its_end(start: Start) -> None:
+    service = start().wait_until_ready()
 
     service.send(signal.SIGTERM)
     service.wait()
@@ -166,17 +140,17 @@ def test_a_log_for_programs_is_json_to_its_end(run: Run) -> None:
     assert lines[-1]["event"].startswith("Granian shutdown completed")
 
 
-def test_a_port_in_use_is_refused(run: Run) -> None:
+def test_a_port_in_use_is_refused(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        service = run(f"--port={other.getsockname()[1]}")
+        service = start(f"--port={other.getsockname()[1]}")
 
         assert service.wait() == 1
 
     assert "cannot listen" in service.log.read_text()
 
 
-def test_two_services_share_a_database_until_the_last_ends(run: Run) -> None:
-    first, second = run(), run()
+def test_two_services_share_a_database_until_the_last_ends(start: Start) -> None:
+    first, second = start(), start()
     first.wait_until_ready()
     second.wait_until_ready()
     [pid] = {process.ppid() for process in first.postgres()} & {process.pid for process in first.postgres()}
@@ -193,17 +167,17 @@ def test_two_services_share_a_database_until_the_last_ends(run: Run) -> None:
     assert first.left() == second.left() == []
 
 
-def test_a_database_whose_service_was_killed_serves_the_next_and_ends_with_it(run: Run) -> None:
-    run().wait_until_ready().kill_service()
-    service = run().wait_until_ready()
+def test_a_database_whose_service_was_killed_serves_the_next_and_ends_with_it(start: Start) -> None:
+    start().wait_until_ready().kill_service()
+    service = start().wait_until_ready()
 
     service.send(signal.SIGTERM)
 
     assert (service.wait(), service.left()) == (0, [])
 
 
-def test_a_service_that_drains_is_not_ready_but_answers(run: Run) -> None:
-    service = run("--workers=2", DRAIN_SECONDS="2").wait_until_ready()
+def test_a_service_that_drains_is_not_ready_but_answers(start: Start) -> None:
+    service = start("--workers=2", DRAIN_SECONDS="2").wait_until_ready()
     body = b'{"name": "Ada", "email": "ada@example.com", "password": "correct horse"}'
     head = f"POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     with socket.create_connection(("127.0.0.1", service.port)) as client:
@@ -219,11 +193,11 @@ def test_a_service_that_drains_is_not_ready_but_answers(run: Run) -> None:
     assert (service.wait(), service.left()) == (0, [])
 
 
-def test_a_changed_file_reloads_and_a_written_database_does_not(run: Run, folder: Path) -> None:
+def test_a_changed_file_reloads_and_a_written_database_does_not(start: Start, folder: Path) -> None:
     source, database = folder / "source", folder / ".postgres"
     source.mkdir()
     database.mkdir()
-    service = run("--reload", f"--reload-paths={source}", f"--reload-paths={database}").wait_until_ready()
+    service = start("--reload", f"--reload-paths={source}", f"--reload-paths={database}").wait_until_ready()
 
     (database / "written").touch()
     time.sleep(0.5)

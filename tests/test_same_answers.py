@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -44,8 +45,12 @@ def contract() -> Iterator[Request]:
         yield "GET", f"/users/{number}", None
     for page in range(1, 31):
         yield "GET", f"/users?page={page}&size=3", None
-    for page in range(1, 21):
-        yield "GET", f"/users?size={page * 5}", None
+    for size in range(5, 81, 5):
+        yield "GET", f"/users?size={size}", None
+    developers = [{"name": f"Dev {n}", "email": f"d{n}@example.com", "specialty": "sql"} for n in range(4)]
+    bodies: list[Any] = [developers[:1], developers[1:], {}, [{"name": "Dev"}]]
+    for some in bodies:
+        yield "POST", "/developers/bulk", some
     for number in range(1, 21):
         yield "POST", "/users", person(number)
         yield "GET", f"/users/{number + 500}", None
@@ -83,10 +88,12 @@ async def test_200_requests_of_the_contract_are_answered_alike(
     both: tuple[httpx.AsyncClient, httpx.AsyncClient],
 ) -> None:
     same, requests, differences = shared(), list(contract()), []
+    statuses: Counter[int] = Counter()
 
     for request in requests:
         old, new = await answers(both, request)
-        fields = same.get(old.status_code, set()) if old.status_code == new.status_code else None
+        statuses[old.status_code] += 1
+        fields = same[old.status_code] if old.status_code == new.status_code else None
         seen = [
             one.json() if fields is None else {name: one.json()[name] for name in fields} if fields else one.status_code
             for one in (old, new)
@@ -95,7 +102,7 @@ async def test_200_requests_of_the_contract_are_answered_alike(
             differences.append((request, old.status_code, new.status_code, *seen))
 
     assert differences == []
-    assert len(requests) == 200
+    assert statuses == {200: 86, 201: 42, 404: 23, 405: 3, 409: 20, 422: 26}
 
 
 async def test_the_differences_are_those_of_the_page(both: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:

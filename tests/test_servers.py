@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import struct
 from collections.abc import AsyncIterator
@@ -29,11 +30,12 @@ _REFUSAL = b'SFATAL\0VFATAL\0C42704\0Munrecognized configuration parameter "clie
 @asynccontextmanager
 async def older_server(url: DatabaseUrl) -> AsyncIterator[DatabaseUrl]:
     """The same database behind something that speaks as PostgreSQL 13 does; how a session begins is all it changes."""
-    folder = make_url(as_text(url)).query.get("host") or pytest.skip("needs the embedded server's socket")
+    there = make_url(as_text(url))
+    folder = there.query.get("host")
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
-            writer.write(data.replace(b"server_version\x0018", b"server_version\x0013"))
+            writer.write(re.sub(rb"(server_version\0)\d\d", rb"\g<1>13", data))
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,14 +45,18 @@ async def older_server(url: DatabaseUrl) -> AsyncIterator[DatabaseUrl]:
             writer.write(b"E" + struct.pack("!i", len(_REFUSAL) + 4) + _REFUSAL)
             writer.close()
             return
-        from_server, to_server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        if folder:
+            from_server, to_server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{there.port or 5432}")
+        else:
+            from_server, to_server = await asyncio.open_connection(there.host, there.port or 5432)
         to_server.write(size + start)
         await asyncio.gather(pump(reader, to_server), pump(from_server, writer), return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield parse_database_url(f"postgresql://postgres@127.0.0.1:{port}/{url.url.database}?sslmode=disable")
+        older = there.set(host="127.0.0.1", port=port, query={"sslmode": "disable"})
+        yield parse_database_url(older.render_as_string(hide_password=False))
     finally:
         server.close()
 

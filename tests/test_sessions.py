@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.credentials.tokens import make_token
 from app.database.engine import configure_database
 from app.repository.reader import Reader
+from app.resources.sessions.last_use import LastUse
 from app.resources.sessions.repository import _BY_EMAIL
 from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
@@ -239,6 +240,17 @@ async def test_the_last_use_is_written_beside_the_requests(
     while (seen := await rows(engine, age)) != [(True,), (False,)]:
         assert seen == [(False,), (False,)]
         await asyncio.sleep(0.05)
+
+
+async def test_the_last_use_is_written_however_many_there_are(remote: httpx.AsyncClient, engine: AsyncEngine) -> None:
+    await add_session(engine, await add_user(engine, "Ada"), idle="2 hours")
+    last_use = LastUse(engine)
+    for session_id in range(1, 40_000):
+        last_use.note(session_id)
+
+    await last_use.write()
+
+    assert await rows(engine, "SELECT now() - last_used_at < interval '20 s' FROM sessions") == [(True,)]
 
 
 async def test_whoever_has_a_session_locked_holds_up_nobody(remote: httpx.AsyncClient, engine: AsyncEngine) -> None:

@@ -52,7 +52,7 @@ def test_every_setting_is_in_the_example_which_changes_nothing() -> None:
     assert {name for name, value in example.items() if not value} == EMPTY
 
 
-EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS"}
+EMPTY = {"TEST_DATABASE_URL", "TRUSTED_PROXIES", "CORS_ORIGINS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
 
 def test_every_setting_stands_once_in_the_example() -> None:
@@ -221,15 +221,18 @@ def test_the_service_ends_with_a_line_for_each_bad_setting(monkeypatch: pytest.M
     ]
 
 
-def test_help_is_given_whatever_the_settings_are() -> None:
-    command = [Path(sys.executable).with_name("litestar"), "users", "list"]
-    how = {"cwd": ROOT, "env": {**os.environ, "DATABASE_URL": "mysql://ann@db/x"}, "capture_output": True, "text": True}
+@pytest.mark.parametrize("command", [("users", "list"), ("database", "upgrade"), ("database", "adopt")], ids=" ".join)
+def test_help_is_given_whatever_the_settings_are(command: tuple[str, ...]) -> None:
+    environment = {**os.environ, "DATABASE_URL": "mysql://ann@db/x", "LITESTAR_PORT": "abc"}
 
-    told = subprocess.run([*command, "--help"], check=False, **how)  # type: ignore[call-overload]
-    done = subprocess.run(command, check=False, **how)  # type: ignore[call-overload]
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        words = [str(Path(sys.executable).with_name("litestar")), *command, *options]
+        return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    assert (told.returncode, done.returncode) == (0, 1)
-    assert "--json" in told.stdout
+    told, done = run("--help"), run(*(["--no-prompt"] if "database" in command else []))
+
+    assert (told.returncode, told.stderr, done.returncode) == (0, "", 1)
+    assert "Usage: " in told.stdout
     assert done.stderr.startswith("Error: these settings are wrong\nDATABASE_URL must begin with")
 
 

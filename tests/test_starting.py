@@ -11,39 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.services import LITESTAR, ROOT, Service, eventually
+from tests.services import LITESTAR, ROOT, Service, Start, eventually
 
-Start = Callable[..., Service]
 NOWHERE = "postgresql://ann@127.0.0.1:1/x"
 RUN = (LITESTAR, "run")
 LAUNCHER = (sys.executable, "-m", "app")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    # Not pytest's: as root the database runs as another user, to whom pytest closes its folders again and again.
-    with TemporaryDirectory(prefix="starting-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture
-def start(folder: Path) -> Iterator[Start]:
-    services: list[Service] = []
-
-    def start(*options: str, command: tuple[str | Path, ...] = RUN, cwd: Path = ROOT, **settings: str) -> Service:
-        services.append(Service(folder / ".postgres", *options, command=command, cwd=cwd, **settings))
-        return services[-1]
-
-    yield start
-    for service in services:
-        service.kill()
 
 
 @pytest.mark.parametrize("command", [("run",), ("users", "list")], ids=" ".join)
@@ -157,22 +133,6 @@ def copy_of_the_service(folder: Path, *, broken: bool = False) -> Path:
     if broken:
         (copy / "app/http/etags.py").write_text("def broken(:\n")
     return copy
-
-
-def test_a_websocket_is_no_reason_for_another_answer(start: Start) -> None:
-    service = start(DATABASE_URL=NOWHERE)
-    eventually(lambda: serves(service))
-
-    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
-        client.sendall(
-            b"GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        )
-        answer = client.recv(10_000).decode().lower()
-
-    assert answer.startswith("http/1.1 404 ")
-    assert "application/problem+json" in answer
-    assert "x-request-id: " in answer
 
 
 @pytest.mark.parametrize("command", [RUN, LAUNCHER], ids=["litestar run", "python -m app"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 from app import create_app
 from app.database.engine import ROOT
 from app.settings import Settings
+from tests.programs import program
 
 
 @pytest.mark.parametrize("place", ["socket", "@litestar-users-{}"])
@@ -36,4 +39,15 @@ def test_the_unit_waits_for_it_and_sets_what_there_is() -> None:
     known = {field.name.upper() for field in msgspec.structs.fields(Settings)}
     line = next(line for line in unit.splitlines() if line.startswith("Environment="))
     names = {pair.partition("=")[0].removesuffix("_FILE") for pair in line.removeprefix("Environment=").split()}
-    assert names <= known
+    assert set() < names <= known
+
+
+def test_systemd_understands_the_unit_and_finds_little_exposed(tmp_path: Path) -> None:
+    there = (ROOT / "deploy/litestar-users.service").read_text().replace("/srv/litestar-users/.venv/bin", str(tmp_path))
+    (tmp_path / "litestar").symlink_to(sys.executable)
+    (tmp_path / "users.service").write_text(there)
+
+    for command in (["verify"], ["security", "--offline=true", "--threshold=20"]):
+        done = subprocess.run([program("systemd-analyze"), *command, tmp_path / "users.service"], capture_output=True)
+
+        assert (done.returncode, done.stderr.decode()) == (0, "")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 from pathlib import Path
 
 import pytest
-from anyio import to_thread
 
 from app.cli.output import print_table
+from app.settings.database_url import DatabaseUrl
 from tests.commands import Shell
+from tests.terminals import on_terminal
 from tests.test_imports import BCRYPT, CSV, HEADER, rows
 
 TABLE = [(1, "Ada", "ada@example.com"), (2, "山本" * 20, "a" * 60 + "@example.com")]
@@ -45,31 +44,17 @@ async def test_storing_is_told_in_a_pipe(shell: Shell, monkeypatch: pytest.Monke
     assert done.stderr.splitlines()[-1] == "3 records, storing them"
 
 
-async def test_on_a_terminal_the_summary_comes_last(shell: Shell, tmp_path: Path) -> None:
+async def test_on_a_terminal_the_summary_comes_last(database: DatabaseUrl, tmp_path: Path) -> None:
     """Takes as long as a process, as only one has a terminal of its own."""
     file = tmp_path / "users.csv"
     file.write_text(f"{HEADER}Ann,ann@example.com,{BCRYPT}\nBob,nobody,{BCRYPT}\n")
-    ours, theirs = pty.openpty()
-    process = shell.start("users", "import", str(file), stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
 
-    shown = await to_thread.run_sync(_read, ours)
+    status, shown = await on_terminal("litestar", "users", "import", str(file), url=database)
 
-    assert await to_thread.run_sync(process.wait) == 1
-    os.close(ours)
-    lines = re.sub(r"\x1b\[[?\d]*[a-zA-Z]", "", shown).replace("\r\n", "\n").splitlines()
+    assert status == 1
+    lines = re.sub(r"\x1b\[[?\d]*[a-zA-Z]", "", shown).splitlines()
     assert lines[-2:] == [
         "line 3: email: not a valid email address",
         "2 read, 1 inserted, 0 updated, 0 skipped, 1 rejected",
     ]
     assert "2 records, storing them" in shown
-
-
-def _read(terminal: int) -> str:
-    seen = b""
-    try:
-        while more := os.read(terminal, 1024):
-            seen += more
-    except OSError:
-        pass  # Linux's way to say that the other end is closed.
-    return seen.decode()

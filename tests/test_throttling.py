@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -112,6 +113,18 @@ async def test_sign_ups_are_counted_by_network(workers: list[Litestar], engine: 
     assert [answer.status_code for answer in answers] == [429, 201]
 
 
+async def test_refusals_are_counted_by_route(workers: list[Litestar], engine: AsyncEngine) -> None:
+    root = bearer(await add_session(engine, await add_user(engine, "Root", is_admin=True)))
+    for _ in range(5):
+        await Throttle(engine, SIGN_IN).charge(Attempt(f"{HERE}/32", "ada@example.com"))
+
+    async with at(workers[0], HERE) as client:
+        await client.post("/sessions", json=WRONG)
+        shown = (await client.get("/metrics", headers=root)).text
+
+    assert re.search(r'_count{.*route="/sessions",status="429"} [1-9]', shown)
+
+
 async def test_guessing_the_current_password_counts_as_signing_in(workers: list[Litestar], engine: AsyncEngine) -> None:
     mine = bearer(await add_session(engine, await add_user(engine, "Ada")))
     change = {"current_password": "another horse", "new_password": "battery staple"}
@@ -143,13 +156,19 @@ async def test_room_comes_back_with_time(workers: list[Litestar], engine: AsyncE
         ("", "::ffff:203.0.113.7", None, "203.0.113.7/32"),
         ("", "2001:db8:1:2:3:4:5:6", None, "2001:db8:1:2::/64"),
         ("", "", None, None),
-        ("", "203.0.113.7", "1.2.3.4", None),
+        ("", "10.0.0.1", "1.2.3.4", None),
+        ("", "::ffff:172.17.0.1", "1.2.3.4", None),
+        ("", "9.9.9.9", "1.2.3.4", "9.9.9.9/32"),
+        ("", "2600:1:2:3::4", "1.2.3.4", "2600:1:2:3::/64"),
         ("10.0.0.0/8", "203.0.113.7", "1.2.3.4", "203.0.113.7/32"),
         ("10.0.0.0/8", "10.0.0.1", "1.2.3.4", "1.2.3.4/32"),
         ("10.0.0.0/8", "::ffff:10.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", "1.2.3.4/32"),
         ("10.0.0.0/8,2001:db8::/32", "2001:db8::1", "1.2.3.4:5678", "1.2.3.4/32"),
         ("10.0.0.0/8", "10.0.0.1", "[2001:db8::7]:443", "2001:db8::/64"),
+        ("::ffff:10.0.0.0/104", "10.0.0.1", "1.2.3.4", "1.2.3.4/32"),
         ("10.0.0.0/8", "10.0.0.1", "1.2.3.4, unknown", None),
+        ("10.0.0.0/8", "10.0.0.1", "1.2.3.4,, 10.0.0.2, ", "1.2.3.4/32"),
+        ("10.0.0.0/8", "10.0.0.1", "", "10.0.0.1/32"),
         ("10.0.0.0/8", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3/32"),
     ],
 )
@@ -161,3 +180,13 @@ def test_the_network_is_that_of_the_first_who_is_not_trusted(
     proxies = load_settings({"TRUSTED_PROXIES": trusted}).trusted_proxies
 
     assert ClientAddress(proxies).network(Request(scope)) == network
+
+
+@pytest.mark.parametrize("header", [b"forwarded", b"x-real-ip", b"x-forwarded-proto", b"via"])
+def test_a_neighbour_who_speaks_for_others_has_no_address_of_its_own(header: bytes) -> None:
+    def seen(peer: str, trusted: str = "") -> str | None:
+        scope: Any = {"type": "http", "client": (peer, 1), "headers": [(header, b"for=1.2.3.4")]}
+        return ClientAddress(load_settings({"TRUSTED_PROXIES": trusted}).trusted_proxies).network(Request(scope))
+
+    assert [seen("127.0.0.1"), seen("10.0.0.1"), seen("9.9.9.9")] == [None, None, "9.9.9.9/32"]
+    assert seen("127.0.0.1", trusted="127.0.0.1") == "127.0.0.1/32"

@@ -19,8 +19,10 @@ PERSONAL = "must be neither the name nor the address"
 WEAK = [
     ("password", COMMON),
     ("1QAZ2wsx", COMMON),
+    ("\uff30\uff41\uff53\uff53\uff57\uff4f\uff52\uff44", COMMON),
     ("Ada Lovelace", PERSONAL),
     ("ADA.LOVELACE", PERSONAL),
+    (" \uff21da Lovelace ", PERSONAL),
     ("ada.lovelace@example.com", PERSONAL),
 ]
 ADA = {"name": "Ada Lovelace", "email": "ada.lovelace@example.com"}

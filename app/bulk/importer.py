@@ -13,7 +13,7 @@ from msgspec import Struct
 from app.bulk.batches import Batch, lacks_secret, prefetched
 from app.bulk.dataset import Target
 from app.bulk.notes import Notes
-from app.bulk.outcome import ImportConflict, Outcome
+from app.bulk.outcome import ImportConflict, Outcome, taken
 from app.bulk.staging import OnConflict, Staging
 
 
@@ -64,11 +64,18 @@ class Import:
                 on_batch(batch)
 
     async def _merge(self) -> tuple[int, int]:
+        """Raises: ImportConflict."""
+        condition, told = self._target.last if self._terms.on_conflict == "update" else ("", "")
         try:
-            return await self._staging.merge(self._terms.on_conflict)
+            # Before any other row, as everybody does who changes one of these.
+            ids = await self._staging.lock(condition) if condition else None
+            counts = await self._staging.merge(self._terms.on_conflict)
+            if ids and (line := await self._staging.taking_the_last(ids, condition)):
+                raise ImportConflict(f"line {line}: {told}")
+            return counts
         except UniqueViolationError:
             line = await self._staging.belonging_to_others()
-            raise ImportConflict(line, what="address", taken="belongs to another id") from None
+            raise ImportConflict(f"the address in line {line} belongs to another id") from None
 
     async def _finish(self) -> None:
         """Insert what is staged, or only look how that would go."""
@@ -79,7 +86,7 @@ class Import:
                 await self._staging.insert()
             except UniqueViolationError:
                 await self._refuse_conflicts()
-                raise ImportConflict from None
+                raise taken() from None
             await self._write_ids()
         elif self._terms.on_conflict == "fail":
             await self._refuse_conflicts()
@@ -92,7 +99,7 @@ class Import:
         for what in ("address", "id") if self._terms.keeps_ids else ("address",):
             found = await self._staging.conflicts(by_id=what == "id")
             if found[0]:
-                raise ImportConflict(found[1], found[2], found[0], what=what)
+                raise taken(found[1], found[2], found[0], what=what)
 
     async def _write_ids(self) -> None:
         if self._terms.ids:
@@ -134,10 +141,10 @@ class Import:
         if complete is None or self._terms.dry_run or not any(self._target.is_slow(row) for _, row in rows):
             return rows
         keys = [getattr(row, self._staging.key) for _, row in rows]
-        if self._terms.on_conflict != "update" and (taken := await self._staging.taken(keys)):
+        if self._terms.on_conflict != "update" and (there := await self._staging.taken(keys)):
             if self._terms.on_conflict == "fail":
-                raise ImportConflict(rows[min(taken)][0])
-            rows = [row for place, row in enumerate(rows) if place not in taken]
+                raise taken(rows[min(there)][0])
+            rows = [row for place, row in enumerate(rows) if place not in there]
         slow = [place for place, (_, row) in enumerate(rows) if self._target.is_slow(row)]
         structs = await asyncio.gather(*(complete(rows[place][1]) for place in slow))
         for place, row in zip(slow, structs, strict=True):

@@ -33,6 +33,8 @@ class Values:
 
     def items(self) -> Iterator[tuple[int, Any]]:
         """What an array holds; behind it anything may stand."""
+        if self.next() != "[":
+            raise self._wrong("an array of records is expected here")
         self._expect("[")
         yield from self.following("]")
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from app.bulk.names import Place, Places, parse_map
 from app.bulk.source import Unparsable
+from app.bulk.values import Reader
 from app.problems import Malformed
 from app.validation.decoding import decode_json
 
 _MOST_PLANS = 1_000
 """Of objects, each may have names of its own."""
-_NO = frozenset(("", "f", "false", "0", "no", "n", "off", "null", "none"))
-_OFF = frozenset(["inactive", "disabled", "suspended", "blocked", "banned", "deactivated", "deleted", "archived"])
-
-Reader = Callable[[Any, Counter[str]], Any]
-"""Makes of a value what a field takes, and counts what is to be told. Raises: ValueError."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -37,7 +33,7 @@ class Terms(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct):
     plain: list[tuple[str, int]]
     made: list[tuple[str, list[list[Place]]]]
-    flags: list[tuple[Place, bool]]
+    flags: list[tuple[Place, str]]
 
 
 class FieldMap:
@@ -72,10 +68,9 @@ class FieldMap:
         for field, source in plan.made:
             if (value := self._made(source, cells)) not in nulls:
                 given[field] = value
-        if plan.flags:
-            said = [(value, is_so) for at, is_so in plan.flags if (value := _dig(cells[at[0]], at[1])) not in nulls]
-            if said:
-                given[self._terms.flag] = all(_is_active(_text(value).lower(), is_so) for value, is_so in said)
+        said = [(value, name) for (at, path), name in plan.flags if (value := _dig(cells[at], path)) not in nulls]
+        if said:
+            given[self._terms.flag] = said
         for field, read in self._terms.readers.items():
             if field in given:
                 try:
@@ -100,7 +95,7 @@ class FieldMap:
                 plan.made.append((field, source))
         for name in self._flags:
             if (place := places.find(name.removeprefix("-"))) is not None:
-                plan.flags.append((place, not name.startswith("-")))
+                plan.flags.append((place, name))
         for name in places.unused():
             if len(self.ignored) < _MOST_PLANS:
                 self.ignored[name] = None
@@ -115,11 +110,6 @@ class FieldMap:
             if joined := " ".join(filter(None, (_text(value) for value in values if value not in self._nulls))):
                 return joined
         return None
-
-
-def _is_active(said: str, is_so: bool) -> bool:
-    """Whether a flag's value says so; one in words does, too."""
-    return said not in _NO | _OFF if is_so else said in _NO
 
 
 def _text(value: Any) -> str:

@@ -14,18 +14,14 @@ class Outcome(Struct):
 
 
 class ImportConflict(Exception):
-    """An address or an id is taken, and that was to be a failure: nothing was imported, or nothing more."""
+    """What is stored is in the way, and that was to be a failure: nothing was imported, or nothing more."""
 
-    def __init__(
-        self,
-        line: int | None = None,
-        first: int | None = None,
-        count: int = 1,
-        *,
-        what: str = "address",
-        taken: str = "is taken",
-    ) -> None:
-        where = f"the {what} in line {line}" if line else f"an {what}"
-        told = f"{where} is that of line {first}, too" if first else f"{where} {taken}"
-        more = f"; {count:,} records have an {what} that is taken or comes twice" if count > 1 else ""
-        super().__init__(f"{told}{more}")
+
+def taken(
+    line: int | None = None, first: int | None = None, count: int = 1, *, what: str = "address"
+) -> ImportConflict:
+    """An address or an id is taken."""
+    where = f"the {what} in line {line}" if line else f"an {what}"
+    told = f"{where} is that of line {first}, too" if first else f"{where} is taken"
+    more = f"; {count:,} records have an {what} that is taken or comes twice" if count > 1 else ""
+    return ImportConflict(f"{told}{more}")

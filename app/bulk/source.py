@@ -104,7 +104,7 @@ def told_plainly(encoding: str) -> Iterator[None]:
         raise RecordsError(f"{encoding}: not the name of an encoding") from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise RecordsError("the file is cut off or damaged: gzip cannot unpack all of it") from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise RecordsError(f"not {encoding}; --encoding says what the file is written in") from None
 
 

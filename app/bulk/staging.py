@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import asyncpg
-from sqlalchemy import Column, ColumnElement, Index, String, literal_column
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import String
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.sql.visitors import replacement_traverse
 
 from app.bulk import statements
+from app.bulk.statements import DIALECT, PREFIXES, key_of
 from app.database.model import Model
 
 OnConflict = Literal["fail", "skip", "update"]
@@ -20,22 +19,6 @@ OnConflict = Literal["fail", "skip", "update"]
 STAGING_TIMEOUT = 86_400.0
 """Seconds that one statement on staged rows may take: there may be millions."""
 UNLIMITED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-
-_dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-
-
-_PREFIXES = {"": "", "_of_t": "t.", "_of_l": "l.", "_of_s": "s.", "_of_given": "given."}
-
-
-def _key(index: Index, prefix: str = "") -> str:
-    """What a unique index keeps of a row, as SQL."""
-
-    def named(part: Any, **_: Any) -> Any:
-        return literal_column(f"{prefix}{part.name}") if isinstance(part, Column) else None
-
-    key: Any = index.expressions[0]
-    renamed: ColumnElement[Any] = replacement_traverse(key, {}, named)  # type: ignore[call-overload]
-    return str(renamed.compile(dialect=_dialect))
 
 
 class Staging:
@@ -66,8 +49,8 @@ class Staging:
         self._names = {
             "table": table,
             "field": self.key,
-            "type": "text" if isinstance(kind := index.columns[self.key].type, String) else kind.compile(_dialect),
-            **{f"key{of}": _key(index, prefix) for of, prefix in _PREFIXES.items()},
+            "type": "text" if isinstance(kind := index.columns[self.key].type, String) else kind.compile(DIALECT),
+            **{f"key{of}": key_of(index, prefix) for of, prefix in PREFIXES.items()},
             "columns": ", ".join(self.columns),
             "values": ", ".join(
                 f"coalesce({name}, {defaults[name]})" if name in defaults else name for name in self.columns
@@ -76,7 +59,7 @@ class Staging:
             "stored": ", ".join(f"t.{name}" for name in changed),
             "given": ", ".join(given),
         }
-        self._by_id = self._names | {f"key{of}": f"{prefix}id" for of, prefix in _PREFIXES.items()}
+        self._by_id = self._names | {f"key{of}": f"{prefix}id" for of, prefix in PREFIXES.items()}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -123,6 +106,17 @@ class Staging:
         (line,) = await self._record(statements.BELONGING_TO_OTHERS, self._names)
         return None if line is None else int(line)
 
+    async def lock(self, condition: str) -> list[int] | None:
+        """The rows of a condition, which stay as they are until the end of the transaction."""
+        ids: list[int] | None = (await self._record(statements.LOCK, self._names | {"condition": condition}))[0]
+        return ids
+
+    async def taking_the_last(self, ids: list[int] | None, condition: str) -> int | None:
+        """The last line about one of these rows, if the condition is no more that of any."""
+        names = (self._by_id if self._keeps_ids else self._names) | {"condition": condition}
+        line: int | None = (await self._record(statements.TAKING_THE_LAST, names, ids))[0]
+        return line
+
     async def write_ids(self, write: Callable[[bytes], Any], *, is_first: bool) -> None:
         """Write the id that each staged row came with, beside the one that it has."""
 
@@ -143,8 +137,8 @@ class Staging:
         found = await self._driver.fetch(statements.TAKEN.format(**names), keys)
         return frozenset(record[0] - 1 for record in found)
 
-    async def _record(self, statement: str, names: Mapping[str, str]) -> tuple[Any, ...]:
-        record = await self._driver.fetchrow(statement.format(**names), timeout=STAGING_TIMEOUT)
+    async def _record(self, statement: str, names: Mapping[str, str], *values: Any) -> tuple[Any, ...]:
+        record = await self._driver.fetchrow(statement.format(**names), *values, timeout=STAGING_TIMEOUT)
         assert record is not None  # noqa: S101  # an aggregate always gives a row
         return tuple(record)
 

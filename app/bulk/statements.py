@@ -1,5 +1,13 @@
 """Statements: what is done with staged rows, as SQL whose names a table fills in."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Index, literal_column
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.visitors import replacement_traverse
+
 CREATE = """
 CREATE TEMPORARY TABLE staged ON COMMIT DROP AS
 SELECT 0::bigint AS line, ''::text AS given_id, {columns} FROM {table} WITH NO DATA
@@ -38,7 +46,25 @@ SELECT s.given_id AS old, t.id AS new FROM staged s JOIN {table} t ON {key_of_t}
 BELONGING_TO_OTHERS = """
 SELECT min(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s} WHERE t.id <> s.id
 """
+LOCK = "SELECT array_agg(id) FROM (SELECT id FROM {table} WHERE {condition} ORDER BY id FOR UPDATE) t"
+TAKING_THE_LAST = """
+SELECT max(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s}
+WHERE t.id = ANY ($1) AND NOT EXISTS (SELECT FROM {table} WHERE {condition})
+"""
 NUMBER_ON = """
 SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1)) FROM {table}
 HAVING max(id) > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0))
 """
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+PREFIXES = {"": "", "_of_t": "t.", "_of_l": "l.", "_of_s": "s.", "_of_given": "given."}
+
+
+def key_of(index: Index, prefix: str = "") -> str:
+    """What a unique index keeps of a row, as SQL."""
+
+    def named(part: Any, **_: Any) -> Any:
+        return literal_column(f"{prefix}{part.name}") if isinstance(part, Column) else None
+
+    key: Any = index.expressions[0]
+    renamed: ColumnElement[Any] = replacement_traverse(key, {}, named)  # type: ignore[call-overload]
+    return str(renamed.compile(dialect=DIALECT))

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from pkgutil import iter_modules
-
 import click
 from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import app.repository.counts
-import app.repository.throttles  # noqa: F401  # tables that are no resource's
-from app import resources
 from app.cli.command import Command, CommandFailure, CommandRunner
+from app.cli.models import load_tables
 from app.database.adoption.plan import Plan, make_plan
 from app.database.engine import ROOT
 from app.database.errors import root_cause
 from app.database.failures import reason_of
-from app.database.history import load_scripts, revisions_of
+from app.database.history import load_scripts
 from app.database.migration_lock import exclusive, unlocked
 from app.database.migrations import judge, without_timeouts
-from app.database.model import Model
 
 
 def adopt_command(runner: CommandRunner) -> click.Command:
@@ -85,11 +78,8 @@ def _plan(connection: Connection) -> Plan:
         script = load_scripts(ROOT / "alembic")
     except CommandError as error:
         raise CommandFailure(str(error)) from error
-    for _, name, _ in iter_modules(resources.__path__):
-        if find_spec(f"app.resources.{name}.model"):
-            import_module(f"app.resources.{name}.model")
-    ours = {table.name: [column.name for column in table.columns] for table in Model.metadata.sorted_tables}
+    load_tables()
     addresses = script.get_revision("20261125_addresses")
     assert addresses is not None  # noqa: S101  # it is one of ours
     address_key = addresses.module.ADDRESS_KEY.replace("FUNCTION address_key", "FUNCTION pg_temp.address_key")
-    return make_plan(connection, ours, revisions_of(script), address_key)
+    return make_plan(connection, script, address_key)

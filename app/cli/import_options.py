@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import click
 
-from app.bulk.dataset import Dataset
 from app.cli.exporting import FOR_SPREADSHEET
 
-
-def import_options(resource: Dataset) -> list[click.Parameter]:
-    return [*_OPTIONS, *([_WITHOUT_PASSWORDS] if resource.secret else [])]
-
-
-_WITHOUT_PASSWORDS = click.Option(
+WITHOUT_PASSWORDS = click.Option(
     ["--without-passwords"],
     is_flag=True,
     help="Take accounts that have none: nobody signs in to them until they are given one.",
 )
-_OPTIONS: list[click.Parameter] = [
+OPTIONS: list[click.Parameter] = [
     click.Argument(["file"], metavar="FILE|-"),
     click.Option(["--format", "file_format"], type=click.Choice(["csv", "jsonl"]), help="Unless the file shows it."),
     click.Option(

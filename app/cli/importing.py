@@ -11,16 +11,17 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.batches import Batch, batches
-from app.bulk.dataset import Dataset, Target, to_id
+from app.bulk.dataset import Dataset, Target
 from app.bulk.importer import Import, Terms
 from app.bulk.mapping import FieldMap
 from app.bulk.outcome import ImportConflict, Outcome
 from app.bulk.records import Reading, Records
 from app.bulk.source import RecordsError
 from app.bulk.staging import Staging, driver_of
+from app.bulk.values import to_id
 from app.cli.command import Command, CommandFailure, CommandRunner
 from app.cli.files import FAILED, new_file, opened
-from app.cli.import_options import import_options
+from app.cli.import_options import OPTIONS, WITHOUT_PASSWORDS
 from app.cli.output import print_json
 from app.cli.progress import Rejects, progress
 from app.credentials.passwords import Passwords
@@ -59,7 +60,7 @@ def import_command(runner: CommandRunner, resource: Dataset) -> click.Command:
         help=f"Import {resource.name} from CSV with a header or from JSON, packed with gzip or not. Columns, in any"
         f" order: {resource.imported}. Exits with 0 when all went in, 1 when some were rejected, 2 when the import"
         " failed.",
-        params=import_options(resource),
+        params=[*OPTIONS, *([WITHOUT_PASSWORDS] if resource.secret else [])],
     )
 
 
@@ -83,10 +84,8 @@ class _Importing:
         except RecordsError as error:
             raise CommandFailure(str(error), status=FAILED) from None
         except ImportConflict as error:
-            nothing = (
-                "Nothing more was imported" if self.outcome.inserted + self.outcome.updated else "Nothing was imported"
-            )
-            raise CommandFailure(f"{nothing}: {error}", status=FAILED) from None
+            more = " more" * bool(self.outcome.inserted + self.outcome.updated)
+            raise CommandFailure(f"Nothing{more} was imported: {error}", status=FAILED) from None
         finally:
             passwords.close()
 
@@ -94,14 +93,8 @@ class _Importing:
         said = self.said
         keeps_ids, takes_bare = said["keep_ids"], said.get("without_passwords", False)
         terms = Terms(said["on_conflict"], said["dry_run"], keeps_ids, takes_bare, said["null"], ids)
-        staging = Staging(
-            driver,
-            target.table,
-            target.columns,
-            defaults=target.defaults,
-            blanks=target.blanks,
-            keeps_ids=keeps_ids,
-        )
+        defaults, blanks = target.defaults, target.blanks
+        staging = Staging(driver, target.table, target.columns, defaults=defaults, blanks=blanks, keeps_ids=keeps_ids)
         importing = Import(staging, target, terms)
         self.outcome = importing.outcome
         fields = FieldMap(target.terms(to_id if keeps_ids else None), said["mapped"], said["null"])

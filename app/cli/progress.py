@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -26,14 +26,8 @@ _LINE_INTERVAL = 2.0
 """Seconds between two lines."""
 
 
-class Shown(Protocol):
-    def update(self, outcome: Outcome) -> None: ...
-    def storing(self) -> None:
-        """Everything has been read, and the database has to store it, which takes as long again."""
-
-
 @contextmanager
-def progress(source: BinaryIO) -> Iterator[Shown]:
+def progress(source: BinaryIO) -> Iterator[_Bar | _Lines]:
     """Show on standard error what is told, and how much of `source` has been read."""
     total = None
     with suppress(OSError):  # of what is no file, as in a test's standard input
@@ -58,6 +52,7 @@ class _Bar:
         self._bar.update(self._task, completed=done, description=self._told)
 
     def storing(self) -> None:
+        """Everything has been read, and the database has to store it, which takes as long again."""
         # Without a total the bar only moves.
         self._bar.reset(self._task, total=None, description=f"{self._told}, storing them")
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.bulk.staging import STAGING_TIMEOUT, UNLIMITED, driver_of
 from app.cli.command import Command, CommandRunner
+from app.cli.models import load_tables
 from app.repository.counts import TRIGGERS, counted_tables
 
 
@@ -14,6 +15,7 @@ def recount_command(runner: CommandRunner) -> click.Command:
     @click.command("recount", cls=Command)
     def recount() -> None:
         """Count every table anew whose total is kept, while others go on writing."""
+        load_tables()
         for table in counted_tables():
             drift = runner.run(lambda engine, table=table: _recount(engine, table))  # type: ignore[misc]
             click.echo(

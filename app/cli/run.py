@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 import granian.cli
+from click.core import ParameterSource
 from granian.constants import Interfaces
 
 from app.cli.worker import load
@@ -69,7 +70,6 @@ def serve(fd: int | None, debug: bool, pdb: bool, **options: Any) -> None:
         # Seconds for the requests in flight.
         options["workers_kill_timeout"] = 10 + ceil(settings.drain_seconds)
     mounted = (options["url_path_prefix"] or "").strip("/")
-    options["host"] = numeric(options["host"])
     place = {name: options[name] for name in ("host", "port", "uds")}
     docs = "/".join(filter(None, (address(fd=fd, secure=is_secure(**options), **place), mounted, "schema")))
     note = f"Docs at {docs}, access is {settings.access}"
@@ -107,13 +107,31 @@ def _parameters() -> Iterator[click.Parameter]:
         names, variables = _ALIASES.get(str(parameter.name), ((), ()))
         parameter.opts += names
         parameter.envvar = variables or None
+        if parameter.name == "host":
+            parameter.callback = lambda _context, _option, host: numeric(host)
+        elif parameter.name == "port":
+            parameter.type = click.IntRange(0, 65535)
         yield parameter
-    yield click.Option(["--fd", "-F"], type=int, envvar="LITESTAR_FILE_DESCRIPTOR", help="Listen on this socket.")
-    yield click.Option(["--debug", "-d"], is_flag=True, envvar="LITESTAR_DEBUG", help="Run in debug mode.")
-    yield click.Option(["--pdb", "-P"], is_flag=True, envvar="LITESTAR_PDB", help="Enter PDB on an exception.")
+    yield click.Option(["--fd", "-F"], type=int, envvar=["LITESTAR_FILE_DESCRIPTOR"], help="Listen on this socket.")
+    yield click.Option(["--debug", "-d"], is_flag=True, envvar=["LITESTAR_DEBUG"], help="Run in debug mode.")
+    yield click.Option(["--pdb", "-P"], is_flag=True, envvar=["LITESTAR_PDB"], help="Enter PDB on an exception.")
 
 
-run = click.Command(
+class RunCommand(click.Command):
+    """Says which environment variable a wrong option is from."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            option = error.param
+            if option is None or ctx.get_parameter_source(str(option.name)) is not ParameterSource.ENVIRONMENT:
+                raise
+            names = [*(option.envvar or ()), f"GRANIAN_{option.name}".upper()]
+            raise SystemExit(f"Error: {next(filter(os.environ.get, names))}: {error.message}") from error
+
+
+run = RunCommand(
     "run",
     callback=serve,
     params=[*_parameters()],

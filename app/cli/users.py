@@ -62,7 +62,8 @@ def user_commands(runner: CommandRunner) -> list[click.Command]:
         if as_json:
             print_json(page)
             return
-        rows = [(user.id, user.name, user.email, *map(_yes, (user.is_admin, user.active))) for user in page.items]
+        words = {True: "yes", False: "no"}
+        rows = [(user.id, user.name, user.email, words[user.is_admin], words[user.active]) for user in page.items]
         print_table(("ID", "NAME", "EMAIL", "ADMIN", "ACTIVE"), rows)
         click.echo(f"{len(page.items)} of {page.total} users, page {page.page} of {page.pages}", err=True)
 
@@ -137,10 +138,6 @@ async def id_of(session: AsyncSession, who: str) -> int:
     if user is None:
         raise Missing("User")
     return user.id
-
-
-def _yes(claim: bool) -> str:
-    return "yes" if claim else "no"
 
 
 def ask_password(from_stdin: bool) -> str:

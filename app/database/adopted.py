@@ -38,7 +38,8 @@ def refuse_foreign(ctx: MigrationContext, heads: Collection[str], tables: Set[st
 
 def version_table(connection: Connection) -> str:
     """Where this database keeps our revision."""
-    return VERSION_TABLES[inspect(connection).has_table(VERSION_TABLES[1])]
+    look = inspect(connection)
+    return VERSION_TABLES[look.has_table(KEPT.name) and look.has_table(VERSION_TABLES[1])]
 
 
 def kept(connection: Connection) -> frozenset[tuple[str, str]]:

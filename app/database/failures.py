@@ -7,7 +7,7 @@ import re
 from ssl import SSLError
 from typing import Any
 
-from asyncpg import PostgresError, ProtocolViolationError, ReadOnlySQLTransactionError
+from asyncpg import LockNotAvailableError, PostgresError, ProtocolViolationError, ReadOnlySQLTransactionError
 
 from app.database.errors import NOT_MIGRATED, root_cause
 from app.database.places import place_of
@@ -55,6 +55,8 @@ def _of_server(error: PostgresError) -> str:
     if isinstance(error, ProtocolViolationError) and "startup parameter" in message:
         # A pooler's; ours then travel with each transaction.
         return f"{message} ({state}): add prepared_statement_cache_size=0 to DATABASE_URL"
+    if isinstance(error, LockNotAvailableError):
+        return f"another transaction did not let go of a table ({state}): pg_stat_activity or pg_prepared_xacts has it"
     # Where data is wrong the message itself quotes it, elsewhere only the detail does.
     return f"{_QUOTED.sub('...', message) if state.startswith('22') else message} ({state})"
 

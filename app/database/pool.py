@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any, cast
 
 from asyncpg import TooManyConnectionsError
@@ -18,6 +17,7 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
+from app.database.beside import beside
 from app.database.queue import FairQueue
 
 FRESH = 1.0
@@ -28,22 +28,9 @@ TRIM_INTERVAL = 30.0
 """Seconds without use after which a connection beyond the pool's size is closed, and between two looks."""
 
 
-@asynccontextmanager
-async def trimming(engine: AsyncEngine, *, keep: int) -> AsyncIterator[None]:
+def trimming(engine: AsyncEngine, *, keep: int) -> AbstractAsyncContextManager[None]:
     """Trim the engine's pool to `keep` connections from time to time."""
-
-    async def trim() -> None:
-        while True:
-            await asyncio.sleep(TRIM_INTERVAL)
-            await greenlet_spawn(cast("Pool", engine.sync_engine.pool).trim, keep)
-
-    task = asyncio.create_task(trim())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return beside(lambda: greenlet_spawn(cast("Pool", engine.sync_engine.pool).trim, keep), lambda: TRIM_INTERVAL)
 
 
 class Pool(AsyncAdaptedQueuePool):

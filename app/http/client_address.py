@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import structlog
 from litestar import Request
 
+from app.http.access import PROXY_HEADERS
 from app.http.etags import header_value
 from app.settings.values import Network
 
@@ -25,9 +27,9 @@ class ClientAddress:
     def network(self, request: Request[Any, Any, Any]) -> str | None:
         """IPv4 /32 or IPv6 /64; None where the address means nothing: a unix socket, a proxy that is not trusted."""
         peer = _address((request.scope["client"] or ("",))[0])
-        passed_on = header_value(request, b"x-forwarded-for")
-        if peer is not None and passed_on is not None:
-            peer = self._behind(peer, passed_on)
+        names = [name for name, _ in request.scope["headers"]]
+        if peer is not None and any(name in PROXY_HEADERS or name.startswith(b"x-forwarded-") for name in names):
+            peer = self._behind(peer, header_value(request, b"x-forwarded-for") or "")
         if peer is None:
             return None
         return str(ip_network((peer, 64), strict=False) if peer.version == 6 else ip_network(peer))
@@ -37,12 +39,12 @@ class ClientAddress:
         if not self._is_trusted(peer):
             if not self._has_told:
                 self._has_told = True
-                _log.warning("X-Forwarded-For of a peer outside TRUSTED_PROXIES", peer=str(peer))
-            # Where no proxy is named at all it is one; else a stranger who came another way.
-            return peer if self._trusted else None
+                _log.warning("Headers of a proxy by a peer outside TRUSTED_PROXIES", peer=str(peer))
+            # Where no proxy is named at all a neighbour is one; else it is a stranger who makes himself one.
+            return peer if self._trusted or peer.is_global else None
         found: IPv4Address | IPv6Address | None = peer
-        for text in reversed(passed_on.split(",")):
-            found = _address(text.strip())
+        for text in reversed(re.findall(r"[^\s,]+", passed_on)):
+            found = _address(text)
             if found is None or not self._is_trusted(found):
                 break
         return found

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from uuid_utils import uuid7
 
 from app.http.access import PROXY_HEADERS, check
-from app.http.cors import open_to_pages
+from app.http.cors import open_to_pages, refuse_other_pages
 from app.http.exception_handlers import logged_problem
 from app.http.mounting import mount
 from app.http.problem_details import problem_response
@@ -69,6 +69,8 @@ async def handle_request(
             async with asyncio.timeout(limit) as clock:
                 body = RequestBody(scope, receive, clock, limit)
                 check(scope, hosts, local=local, proxied=proxied)
+                if cors:
+                    refuse_other_pages(cors, scope)
                 await app(scope, body.receive, _answering(sender.send, body, clock))
     except Exception as error:
         # The last net: whatever the framework or its handler of errors lets out, the client gets a problem, unless an

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 from msgspec import structs
@@ -33,7 +35,7 @@ def key_of(request: AnyRequest) -> str | None:
     """The key of a request, if it has one. Raises: Invalid."""
     if (given := header_value(request, b"idempotency-key")) is None:
         return None
-    if not _is_key(given := given.strip(" \t")):
+    if not _is_key(given):
         detail = "must be 1 to 255 visible ASCII characters, as they are or as a quoted string"
         raise Invalid([FieldError(detail, header="Idempotency-Key")])
     return re.sub(r"\\(.)", r"\1", given[1:-1]) if given[0] == '"' else given
@@ -44,8 +46,21 @@ def digest_of(caller: Caller | None, route: str, key: str) -> bytes:
     return sha256(f"{caller.id if caller else 0} {route} {key}".encode()).digest()
 
 
-def fingerprint_of(data: Body | list[Body]) -> bytes:
-    """Of what was sent, but for its secrets."""
-    if isinstance(data, Body) and data.secret:
-        data = structs.replace(data, **dict.fromkeys(data.secret, ""))
-    return sha256(msgspec.json.encode(data)).digest()
+def fingerprint_of(data: Body | list[Body], *path: Any) -> bytes:
+    """Of what was sent, and of the parameters of its path."""
+    items = data if isinstance(data, list) else [data]
+    compared = items and msgspec.convert(items, _compared(type(items[0])), from_attributes=True)
+    return sha256(msgspec.json.encode([compared, *path])).digest()
+
+
+@cache
+def _compared(kind: type[Body]) -> Any:
+    """Lists of what is compared of a body: nothing secret, and nothing that was not sent, or a version which knows more
+    fields would not find what was sent to another."""
+    fields = [
+        # One of both is always NODEFAULT.
+        (one.name, Any, msgspec.field(default=one.default, default_factory=one.default_factory))  # type: ignore[call-overload]
+        for one in structs.fields(kind)
+        if one.name not in kind.secret
+    ]
+    return list[msgspec.defstruct(kind.__name__, fields, omit_defaults=True, kw_only=True)]  # type: ignore[misc]

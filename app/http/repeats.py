@@ -31,7 +31,6 @@ from app.repository.reader import Reader
 from app.repository.repeats import (
     Answer,
     AnsweredMeanwhile,
-    ClaimTimeout,
     RequestInProgress,
     claim_first,
     find_answer,
@@ -55,7 +54,10 @@ class Repeats:
         self._under_way: dict[bytes, asyncio.Future[Answer | None]] = {}
 
     def apply(self, routes: Iterable[BaseRoute]) -> None:
-        """Have the handlers answer once, and the document say so. Before the rules, which come first in a request."""
+        """Have the handlers answer once, and the document say so. Before the rules, which come first in a request.
+
+        Raises: TypeError, where nothing can be kept.
+        """
         for route in routes:
             for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
                 if handler.opt.get("repeatable"):
@@ -63,6 +65,8 @@ class Repeats:
 
     def _wrap(self, handler: HTTPRouteHandler, path: str) -> None:
         check, handle = handler.before_request, cast("Handle", handler.fn)
+        if missing := {"data", "transaction"} - handler.parsed_fn_signature.parameters.keys():
+            raise TypeError(f"POST {path} is repeatable, and has no {', no '.join(sorted(missing))}")
 
         async def read_key(request: AnyRequest) -> Any:
             key = key_of(request)
@@ -86,7 +90,7 @@ class Repeats:
         """Raises: RequestInProgress, KeyReused, and what the handler raises."""
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
-        fingerprint = fingerprint_of(values["data"])
+        fingerprint = fingerprint_of(values["data"], *request.path_params.values())
         while (first := self._under_way.get(digest)) is not None:
             # Whoever leaves must not take the first one along.
             await asyncio.wait([first], timeout=until - loop.time())
@@ -99,34 +103,35 @@ class Repeats:
         try:
             if (answer := await find_answer(self._reader, digest)) is None:
                 claim_first(values["transaction"], digest, fingerprint, lifetime=self._lifetime, until=until)
-                response, answer = await self._do(request, digest, fingerprint, handle, values)
-                if response is not None:
+                try:
+                    response, answer = await _do(request, digest, fingerprint, handle, values)
                     return response
+                except AnsweredMeanwhile:
+                    if (answer := await find_answer(self._reader, digest)) is None:
+                        raise
             return _again(answer, fingerprint)
         finally:
             del self._under_way[digest]
             mine.set_result(answer)
 
-    async def _do(
-        self, request: AnyRequest, digest: bytes, fingerprint: bytes, handle: Handle, values: dict[str, Any]
-    ) -> tuple[JsonResponse[Any] | None, Answer]:
-        """The response and what is kept of it, or what another transaction has answered meanwhile."""
-        try:
-            async with committed(values["transaction"]) as transaction:
-                response = await handle(**values)
-                answer = answer_of(response, fingerprint)
-                await keep_answer(transaction, digest, answer)
-            return response, answer
-        except (AnsweredMeanwhile, ClaimTimeout):
-            await _give_back(request)
-            if (answered := await find_answer(self._reader, digest)) is None:
-                raise RequestInProgress from None
-            return None, answered
-        except _FAILURES as error:
-            # A refusal stays charged: it says which addresses are taken.
-            if isinstance(error, RequestInProgress) or to_problem(error).status >= 500:
-                await _give_back(request)
-            raise
+
+async def _do(
+    request: AnyRequest, digest: bytes, fingerprint: bytes, handle: Handle, values: dict[str, Any]
+) -> tuple[JsonResponse[Any], Answer]:
+    """The response, and what is kept of it."""
+    try:
+        async with committed(values["transaction"]) as transaction:
+            response = await handle(**values)
+            answer = answer_of(response, fingerprint)
+            await keep_answer(transaction, digest, answer)
+        return response, answer
+    except _FAILURES as error:
+        give_back = cast("dict[str, Any]", request.scope).get("give_back")
+        # A refusal stays charged: it says which addresses are taken.
+        if give_back and (isinstance(error, RequestInProgress) or to_problem(error).status >= 500):
+            with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+                await give_back()
+        raise
 
 
 def _again(answer: Answer, fingerprint: bytes) -> JsonResponse[Any]:
@@ -134,10 +139,3 @@ def _again(answer: Answer, fingerprint: bytes) -> JsonResponse[Any]:
     if answer.fingerprint != fingerprint:
         raise KeyReused
     return replayed(answer)
-
-
-async def _give_back(request: AnyRequest) -> None:
-    """Forget what was charged for what was not done."""
-    if (give_back := cast("dict[str, Any]", request.scope).get("give_back")) is not None:
-        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
-            await give_back()

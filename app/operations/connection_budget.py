@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import text
@@ -45,13 +45,6 @@ _HIDDEN = text(
 )
 
 
-class Seen(NamedTuple):
-    """What the database allows, and by which of its limits."""
-
-    allowed: int
-    limit: str
-
-
 def log_connection_budget(settings: Settings, workers: int) -> None:
     """Log the sum at start-up. A database that cannot be used costs three seconds at most, and stops nothing."""
     each = settings.db_pool_size + settings.db_max_overflow
@@ -64,18 +57,20 @@ def log_connection_budget(settings: Settings, workers: int) -> None:
     seen = _look(settings)
     if isinstance(seen, str):
         _logger.warning("%s. %s", total, seen)
-    elif database.transaction_pooling:
+        return
+    allowed, limit = seen
+    if database.transaction_pooling:
         _logger.info("%s, to the pooler", total)
-    elif needed <= seen.allowed:
-        _logger.info("%s, the database allows %s", total, seen.allowed)
+    elif needed <= allowed:
+        _logger.info("%s, the database allows %s", total, allowed)
     else:
-        advice = f"lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise {seen.limit}"
-        _logger.warning("%s, but the database allows only %s: %s", total, seen.allowed, advice)
+        advice = f"lower DB_POOL_SIZE or DB_MAX_OVERFLOW, or raise {limit}"
+        _logger.warning("%s, but the database allows only %s: %s", total, allowed, advice)
 
 
-def _look(settings: Settings) -> Seen | str:
-    """What there is for the service; or else why not, as far as that can be said in time."""
-    found: list[Seen | str] = []
+def _look(settings: Settings) -> tuple[int, str] | str:
+    """How many connections are allowed, and by which limit; or why there are none, as far as time allows."""
+    found: list[tuple[int, str] | str] = []
     config, pooled = configure_database(settings), database_url(settings).transaction_pooling
     name = config.get_engine().url.database
 
@@ -102,16 +97,16 @@ class _Loop(asyncio.SelectorEventLoop):
         return socket.getaddrinfo(host, port, **how)
 
 
-async def _first_look(engine: AsyncEngine, pooled: bool) -> Seen:
+async def _first_look(engine: AsyncEngine, pooled: bool) -> tuple[int, str]:
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT):
             async with engine.connect() as connection:
-                seen = Seen(*(await connection.execute(_LEAST)).one())
+                allowed, limit = (await connection.execute(_LEAST)).one()
                 await _warn(connection, pooled)
             reader = Reader(engine, limit=_QUERY_TIMEOUT, statement_timeout=_QUERY_TIMEOUT)
             if (await Readiness(reader).check()).status != "ok":
                 _logger.warning("The database takes no writes: those are 503 until it does")
-            return seen
+            return allowed, limit
     finally:
         await engine.dispose()
 

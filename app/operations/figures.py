@@ -18,6 +18,7 @@ def read_gauges(pool: Pool, pool_size: int, passwords: Passwords) -> Figures:
         "db_pool_limit": (pool.size(), "Connections that may be open, with DB_MAX_OVERFLOW of each worker"),
         "db_pool_in_use": (in_use, "Connections that serve a request"),
         "db_pool_idle": (idle, "Connections that are open and free"),
+        "db_pool_waiting": (pool.waiting, "Requests that wait for a connection"),
         "db_pool_overflow": (max(0, in_use + idle - pool_size), "Open connections beyond db_pool_size"),
         "password_hashes_under_way": (passwords.under_way, "Passwords that are being hashed or wait for it"),
         "password_hashes_limit": (passwords.limit, "Passwords that may be under way before more are turned away"),

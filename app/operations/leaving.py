@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import socket
 from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +14,6 @@ from shutil import rmtree
 
 from app.database import embedded
 from app.operations.shared import shared
-from app.operations.supervision import notify
 
 
 @asynccontextmanager
@@ -48,3 +49,11 @@ async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_d
         embedded.stop(embedded_dir)
     if is_orphan and folder:
         rmtree(folder, ignore_errors=True)
+
+
+def notify(state: str) -> None:
+    """Send `READY=1` or the like as a datagram to systemd, where it wants to know (`Type=notify`)."""
+    if address := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            # A name that begins with @ is none of the file system's.
+            sender.sendto(state.encode(), f"\0{address[1:]}" if address.startswith("@") else address)

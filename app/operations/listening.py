@@ -6,16 +6,16 @@ from contextlib import suppress
 from errno import EADDRINUSE
 from pathlib import Path
 
-from click import ClickException
+from click import BadParameter, ClickException
 
 
 def numeric(host: str) -> str:
-    """A host as Granian wants it, which knows no names. Raises: ClickException."""
+    """A host as Granian wants it, which knows no names. Raises: BadParameter."""
     try:
         # The smallest is one of IPv4, where there is one.
         return str(min(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))[4][0])
     except (OSError, UnicodeError) as error:
-        raise ClickException(f"cannot listen on {host}: {getattr(error, 'strerror', error)}") from error
+        raise BadParameter(f"cannot listen on {host}: {getattr(error, 'strerror', error)}") from error
 
 
 def address(*, host: str, port: int, uds: Path | None, fd: int | None, secure: bool) -> str:
@@ -37,9 +37,9 @@ def address(*, host: str, port: int, uds: Path | None, fd: int | None, secure: b
         try:
             # Granian would share the port with another service, and each would get some of the requests.
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             # Python repeats the address behind the reason.
-            reason = str(getattr(error, "strerror", "a port is between 0 and 65535")).partition(" (while ")[0]
+            reason = str(error.strerror).partition(" (while ")[0]
             raise ClickException(f"cannot listen on {place}: {reason}") from error
     return f"{'https' if secure else 'http'}://{place}"
 

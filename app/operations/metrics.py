@@ -32,9 +32,10 @@ from app.operations.shared import hold, new_folder, shared
 
 _DURATION = "http_request_duration_seconds"
 _OF_DURATION = "From the arrival of a request to the start of its answer"
+_OF_STARTED = "Processes that began to serve, those included that have ended"
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
-_PARAMETER_TYPE = re.compile(r":\w+}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"})
+PARAMETER_TYPE = re.compile(r":\w+}")
 _WRITE_INTERVAL = 1.0
 
 Series = tuple[Any, list[int]]
@@ -53,7 +54,7 @@ class Metrics:
         """Count one request. What was counted stays, even if this process is killed."""
         series = self._series.get((method, route, status))
         if series is None:
-            if method not in _METHODS:
+            if method not in METHODS:
                 self.observe("other", route, status, seconds)
                 return
             series = self._series[method, route, status] = self._begin(method, route, status)
@@ -85,7 +86,7 @@ class Metrics:
         task.cancel()
 
     def _begin(self, method: str, route: str | None, status: int) -> Series:
-        labels = {"method": method, "route": _PARAMETER_TYPE.sub("}", route or ""), "status": str(status)}
+        labels = {"method": method, "route": PARAMETER_TYPE.sub("}", route or ""), "status": str(status)}
         buckets = [{**labels, "le": str(bound)} for bound in (*_BOUNDS, "+Inf")]
         series = [*((f"{_DURATION}_bucket", bucket) for bucket in buckets), (f"{_DURATION}_sum", labels)]
         keys = [mmap_key(_DURATION, name, [*of], [*of.values()], _OF_DURATION) for name, of in series]
@@ -98,7 +99,7 @@ class Metrics:
     def _write_figures(self) -> None:
         for name, (value, documentation) in {**self._gauges(), "workers": (1, "Processes that serve")}.items():
             _file("gauge_livesum").write_value(mmap_key(name, name, [], [], documentation), value, 0)
-        for name, (value, documentation) in self._counters().items():
+        for name, (value, documentation) in {**self._counters(), "workers_started": (1, _OF_STARTED)}.items():
             _file("counter").write_value(mmap_key(name, f"{name}_total", [], [], documentation), value, 0)
 
 

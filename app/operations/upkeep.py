@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
@@ -14,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.beside import beside
 from app.database.errors import DRIVER_ERRORS
 from app.repository.limits import KNOWN
 
@@ -62,18 +61,11 @@ class Upkeep:
                 return 0
             return int((await connection.execute(statement)).rowcount)
 
-    @asynccontextmanager
-    async def lifespan(self, _app: Any) -> AsyncIterator[None]:
-        async def keep_running() -> None:
-            while True:
-                await asyncio.sleep(random.uniform(*_INTERVAL))  # noqa: S311  # no secret
-                try:
-                    await self.run()
-                except (SQLAlchemyError, *DRIVER_ERRORS) as error:
-                    _log.debug("no upkeep", exc_info=error)
+    def lifespan(self, _app: Any) -> AbstractAsyncContextManager[None]:
+        return beside(self._try, lambda: random.uniform(*_INTERVAL))  # noqa: S311  # no secret
 
-        task = asyncio.create_task(keep_running())
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async def _try(self) -> None:
+        try:
+            await self.run()
+        except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+            _log.debug("no upkeep", exc_info=error)

@@ -21,7 +21,6 @@ from sqlalchemy import (
     event,
     select,
     text,
-    update,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -58,10 +57,14 @@ _CLAIM = text("""
     SELECT :digest, :fingerprint, now() + CAST(:lifetime AS interval) FROM patience
     ON CONFLICT DO NOTHING RETURNING set_config('lock_timeout', (SELECT before FROM patience), true)
 """)
+_KEEP = text("""
+    UPDATE idempotency_keys SET fingerprint = :fingerprint, status = :status, location = :location, etag = :etag,
+        body = :body, user_id = CAST(substring(:location FROM '^/users/([0-9]+)(?:/|$)') AS bigint)
+    WHERE digest = :digest
+""")
 _LEAST = 0.1
 _SLACK = 0.2
 """Seconds."""
-_USERS = "/users/"
 
 
 class Answer(Struct, frozen=True):
@@ -92,12 +95,12 @@ class RequestInProgress(Problem):
         self.headers = {"Retry-After": "1"}
 
 
-class AnsweredMeanwhile(Exception):
+class AnsweredMeanwhile(RequestInProgress):
     """Another transaction was first, and is committed."""
 
 
-class ClaimTimeout(TimeoutError):
-    """A claim has waited for several others, one after the other."""
+class _ClaimTimeout(RequestInProgress, TimeoutError):
+    """A claim has waited for several others, one after the other, and its connection is in the middle of it."""
 
 
 async def find_answer(reader: Reader, digest: bytes) -> Answer | None:
@@ -112,39 +115,35 @@ def claim_first(
     the event loop's clock or for the time of a round trip.
 
     Not the row first: whoever meets their own row takes it for somebody else's.
-    That raises: RequestInProgress, AnsweredMeanwhile, ClaimTimeout.
+    That raises: RequestInProgress, AnsweredMeanwhile.
     """
     values = {"digest": digest, "fingerprint": fingerprint, "lifetime": lifetime}
 
     @event.listens_for(transaction.sync_session, "after_begin", once=True)
     def claim(_session: Any, _transaction: Any, connection: Connection) -> None:
-        try:
-            claimed = await_only(_claim(connection, values, until))
-        except DBAPIError as error:
-            cause = root_cause(error)
-            if isinstance(cause, LockNotAvailableError):
-                raise RequestInProgress from error
-            if isinstance(cause, SerializationError):  # Above READ COMMITTED it cannot be seen.
-                raise AnsweredMeanwhile from error
-            raise
-        if not claimed:
-            raise AnsweredMeanwhile
+        await_only(_claim(connection, values, until))
 
 
-async def _claim(connection: Connection, values: dict[str, Any], until: float) -> bool:
+async def _claim(connection: Connection, values: dict[str, Any], until: float) -> None:
     patience = max(until - asyncio.get_running_loop().time(), _LEAST)
     values = {**values, "milliseconds": str(int(patience * 1000))}
     try:
         # A little later than the server, which then can say why.
         async with asyncio.timeout(patience + _SLACK):
-            return (await greenlet_spawn(connection.execute, _CLAIM, values)).first() is not None
+            claimed = (await greenlet_spawn(connection.execute, _CLAIM, values)).first()
     except TimeoutError as error:
-        raise ClaimTimeout from error
+        raise _ClaimTimeout from error
+    except DBAPIError as error:
+        cause = root_cause(error)
+        if isinstance(cause, LockNotAvailableError):
+            raise RequestInProgress from error
+        if isinstance(cause, SerializationError):  # Above READ COMMITTED it cannot be seen.
+            raise AnsweredMeanwhile from error
+        raise
+    if claimed is None:
+        raise AnsweredMeanwhile
 
 
 async def keep_answer(transaction: AsyncSession, digest: bytes, answer: Answer) -> None:
     """Complete a key that the transaction has claimed."""
-    location = answer.location or ""
-    user_id = int(location.removeprefix(_USERS)) if location.startswith(_USERS) else None
-    values = {**structs.asdict(answer), "user_id": user_id}
-    await transaction.execute(update(idempotency_keys).where(idempotency_keys.c.digest == digest).values(values))
+    await transaction.execute(_KEEP, {"digest": digest, **structs.asdict(answer)})

@@ -25,6 +25,11 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 RootPath = Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?\Z", description="a path such as /api")]
 
 
+Endpoint = Annotated[
+    str, Meta(pattern=r"\Ahttps?://[^\s/?#]+[^\s?#]*\Z", description="a URL such as http://collector:4318")
+]
+
+
 class SettingsError(ValueError):
     """What is wrong with the environment, a line for each variable."""
 
@@ -81,6 +86,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Log a line for each request, not only for those that fail."""
     log_error_data: bool = False
     """Log what exceptions say, with the SQL and the people's data in it: on a laptop only."""
+    otel_exporter_otlp_endpoint: Endpoint | None = None
+    """Where traces are sent, by OTLP over HTTP; there are none without."""
     drain_seconds: Annotated[float, Meta(ge=0, le=60)] = 0
     """Seconds after SIGTERM in which `/health/ready` says 503 and requests are still accepted."""
     embedded_data_dir: str = ".postgres"

@@ -38,6 +38,13 @@ def read_value(kind: Any, text: str) -> Any:
         raise ValueError(f"must be {_allowed(kind)}") from None
 
 
+def _network(text: str) -> Network:
+    """IPv4 also where it is written as IPv6, as clients' addresses are read. Raises: ValueError."""
+    network = ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None else ip_network((mapped, max(0, network.prefixlen - 96)))
+
+
 def _origin(text: str) -> str:
     """As browsers write it: in small letters, without a path. Raises: ValueError."""
     if not re.fullmatch(r"https?://(?:[a-z\d.-]+|\[[\da-f:]+\])(?::\d{1,5})?", text):
@@ -46,7 +53,7 @@ def _origin(text: str) -> str:
 
 
 _LISTS: dict[Any, tuple[Callable[[str], Any], str]] = {
-    tuple[Network, ...]: (ip_network, "networks like 10.0.0.0/8 or addresses"),
+    tuple[Network, ...]: (_network, "networks like 10.0.0.0/8 or addresses"),
     tuple[str, ...]: (_origin, "origins like https://app.example.com"),
 }
 
@@ -54,6 +61,8 @@ _LISTS: dict[Any, tuple[Callable[[str], Any], str]] = {
 def _allowed(kind: Any) -> str:
     """What a setting of this type may hold, in words."""
     described = msgspec.inspect.type_info(kind)
+    if isinstance(described, msgspec.inspect.UnionType):
+        described = described.types[0]  # Or None, which nobody writes.
     if isinstance(described, msgspec.inspect.LiteralType):
         return "one of " + ", ".join(str(value) for value in described.values)
     if isinstance(described, msgspec.inspect.IntType | msgspec.inspect.FloatType):

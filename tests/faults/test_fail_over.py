@@ -16,7 +16,7 @@ from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import ada, service_in_process
 
 
-async def _pair(make_postgres: Callable[..., PrivatePostgres]) -> tuple[PrivatePostgres, PrivatePostgres]:
+async def pair(make_postgres: Callable[..., PrivatePostgres]) -> tuple[PrivatePostgres, PrivatePostgres]:
     """A primary that commits when its standby has what is committed."""
     primary = make_postgres(synchronous_standby_names="*")
     standby = make_postgres(primary_conninfo=f"host=127.0.0.1 port={primary.port} user=postgres")
@@ -31,7 +31,7 @@ async def _pair(make_postgres: Callable[..., PrivatePostgres]) -> tuple[PrivateP
 async def test_a_standby_takes_over_and_nothing_is_lost(
     make_postgres: Callable[..., PrivatePostgres], how: str
 ) -> None:
-    primary, standby = await _pair(make_postgres)
+    primary, standby = await pair(make_postgres)
     statuses: Counter[int] = Counter()
     created: dict[int, str] = {}
     names: dict[int, int] = {}
@@ -92,7 +92,7 @@ async def test_a_standby_takes_over_and_nothing_is_lost(
 
 
 async def test_a_silent_host_hides_no_other(make_postgres: Callable[..., PrivatePostgres]) -> None:
-    primary, standby = await _pair(make_postgres)
+    primary, standby = await pair(make_postgres)
     answers: dict[str, tuple[int, bool]] = {}
 
     async with proxy_to(primary.port) as proxy:

@@ -48,3 +48,5 @@ async def test_a_storm_of_sign_ups_leaves_room_for_the_rest(postgres: PrivatePos
     statuses = [status for one in signed_up for status in one]
     print(f"{len(statuses)} sign-ups in {_SECONDS} s")
     assert set(statuses) == {201}
+    # Hashed on the event loop, eight sign-ups hold up whoever comes for a fifth of a second.
+    assert live[len(live) // 2] < 0.1

@@ -47,18 +47,17 @@ def _table(connection: Connection, shape: Shape) -> Found | None:
     here = {"relation": found.relation}
     columns = {column.name: column for column in _many(connection, queries.COLUMNS, Column, **here)}
     sequences = _many(connection, queries.SEQUENCE, Sequence, **here)
-    key = connection.execute(text(queries.KEY), here).one_or_none()
+    key = connection.execute(text(queries.KEY), here).mappings().one_or_none()
     around = connection.execute(text(queries.AROUND), {**here, "schema": found.schema, "name": found.name}).mappings()
     retyped = ["id", "created_at", *shape.texts]
     dependents = connection.execute(text(queries.DEPENDENTS), {**here, "columns": retyped})
     return msgspec.structs.replace(
         found,
         columns=columns,
-        key_name=key and key[0],
-        key=list(key[1]) if key else [],
         indexes=_many(connection, queries.INDEXES, Index, **here),
         sequence=sequences[0] if sequences else None,
         references=_many(connection, queries.REFERENCES, Reference, **here),
         dependents=[(column, thing) for column, thing in dependents],
         **around.one(),
+        **(key or {}),
     )

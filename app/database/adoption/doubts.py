@@ -6,20 +6,30 @@ from collections.abc import Iterator
 
 from app.database.adoption.changes import retyped
 from app.database.adoption.found import Found, Surroundings
-from app.database.adoption.shapes import SHAPES
+from app.database.adoption.shapes import SHAPES, relations_of
 from app.database.adoption.words import listed, quoted
+from app.database.history import HISTORY
+from app.database.model import Model
 
 _KINDS = {"v": "a view", "m": "a materialized view", "p": "partitioned", "f": "a foreign table"}
-_INTEGERS = ("smallint", "integer", "bigint")
+INTEGERS = ("smallint", "integer", "bigint")
 _TEXTS = ("character varying", "character(", "text", "citext")
+_NEEDED = "is there already, and the service needs"
+_AGAIN = "drop that before, and make it again afterwards"
 
 
 def is_text(kind: str) -> bool:
     return kind.rpartition(".")[2].startswith(_TEXTS)
 
 
-def of_database(around: Surroundings, found: list[Found], ours: dict[str, list[str]]) -> Iterator[str]:
-    """`ours` are all tables of the service, and their columns."""
+def needed_relations() -> frozenset[str]:
+    """Names of the tables and indexes that the service makes."""
+    made = map(relations_of, (HISTORY, *Model.metadata.sorted_tables))
+    return frozenset(("schema_version",)).union(*made, *(shape.relations for shape in SHAPES))
+
+
+def of_database(around: Surroundings, found: list[Found], functions: frozenset[str]) -> Iterator[str]:
+    """`functions` are those that migrations make."""
     if not around.writable:
         yield "The database takes no writes: connect to the primary"
     if around.schema is None:
@@ -35,13 +45,17 @@ def of_database(around: Surroundings, found: list[Found], ours: dict[str, list[s
     if not around.may_have_temporary:
         grant = f"GRANT TEMPORARY ON DATABASE {quoted(around.database)} TO {quoted(around.role)}"
         yield f"The role {around.role} may not have temporary tables, which the check needs: {grant}"
-    names = {*ours, "schema_history", "schema_version"} - {shape.name for shape in SHAPES}
-    for name in sorted(names.intersection(around.relations)):
-        yield f"{name} is there already, and the service needs a table of that name: rename it first"
+    theirs = {name for table in found for name in (table.name, *(index.name for index in table.indexes))}
+    for name in sorted(needed_relations().intersection(around.relations) - theirs):
+        yield f"{name} {_NEEDED} that name: rename it first"
+    for name in sorted(functions.intersection(around.functions)):
+        yield f"The function {name} {_NEEDED} that name: rename it first"
 
 
-def of_table(table: Found, around: Surroundings, ours: list[str]) -> Iterator[str]:
-    """What the catalogue alone says against a table. `ours` are the columns of its model, if it still has one."""
+def of_table(table: Found, around: Surroundings) -> Iterator[str]:
+    """What the catalogue alone says against a table."""
+    model = Model.metadata.tables.get(table.name)
+    ours = [] if model is None else list(model.columns.keys())
     if table.kind != "r":
         yield f"{table.name} is {_KINDS.get(table.kind, 'no table')}, not an ordinary table"
         return
@@ -52,10 +66,11 @@ def of_table(table: Found, around: Surroundings, ours: list[str]) -> Iterator[st
     changing = retyped(table)
     for column, thing in table.dependents:
         if column in changing:
-            yield (
-                f"{table.name}.{column} gets another type, which PostgreSQL refuses because of {thing}:"
-                " drop that before, and make it again afterwards"
-            )
+            yield (f"{table.name}.{column} gets another type, which PostgreSQL refuses because of {thing}: {_AGAIN}")
+    for thing in table.composites:
+        yield f"{table.name} gets other columns, which PostgreSQL refuses because of {thing}: {_AGAIN}"
+    for trigger in sorted(table.shape.triggers.intersection(table.triggers)):
+        yield f"The trigger {trigger} of {table.name} {_NEEDED} that name: rename it first"
 
 
 def _of_rights(table: Found, around: Surroundings) -> Iterator[str]:
@@ -68,17 +83,23 @@ def _of_rights(table: Found, around: Surroundings) -> Iterator[str]:
         yield f"Row security hides rows of {table.name} from {around.role}: come as a role with BYPASSRLS"
     if table.inherits:
         yield f"{table.name} inherits, or is inherited from: ALTER TABLE ... NO INHERIT first"
+    if table.unlogged:
+        yield f"{table.name} is not logged, and would be empty after a crash: ALTER TABLE {table.relation} SET LOGGED"
 
 
 def _of_key(table: Found, *, imported: bool) -> Iterator[str]:
     name, key, sequence = table.name, table.columns.get("id"), table.sequence
     if key is None:
         yield f"{name}.id is missing: it must be the key, an integer"
-    elif key.type not in _INTEGERS:
+    elif key.type not in INTEGERS:
         told = f": `litestar {name} import` takes such rows" if imported else ""
         yield f"{name}.id is of the type {key.type}, and must be an integer{told}"
     elif table.key != ["id"]:
         yield f"The primary key of {name} is {f'({listed(table.key)})' if table.key else 'missing'}, and must be (id)"
+    elif table.key_is_deferrable and table.key_name is not None:
+        make = f"DROP CONSTRAINT {quoted(table.key_name)}, ADD PRIMARY KEY (id)"
+        told = "is deferrable, and no table could refer to it"
+        yield f"The primary key of {name} {told}: ALTER TABLE {table.relation} {make}"
     elif not key.identity and sequence is None:
         yield (
             f"{name}.id takes its numbers from {key.default or 'nowhere'}, and must have a sequence: ALTER TABLE"
@@ -109,7 +130,7 @@ def _of_columns(table: Found, ours: list[str]) -> Iterator[str]:
                 drop = f"ALTER TABLE {table.relation} ALTER COLUMN {one.name} DROP EXPRESSION"
                 yield f"{name}.{one.name} is generated, and must take what it is given: {drop}"
         elif one.name in ("version", *ours):
-            yield f"{name}.{one.name} is there already, and the service needs a column of that name: rename it first"
+            yield f"{name}.{one.name} {_NEEDED} a column of that name: rename it first"
         elif not (one.nullable or one.default or one.identity):
             yield (
                 f"{name}.{one.name} has no default, and the service does not fill it: ALTER TABLE {table.relation}"

@@ -66,10 +66,12 @@ class Found(Struct, frozen=True, kw_only=True):
     owned: bool
     readable: bool
     hides_rows: bool
+    unlogged: bool
     inherits: bool
     columns: dict[str, Column] = {}
     key: list[str] = []
     key_name: str | None = None
+    key_is_deferrable: bool = False
     indexes: list[Index] = []
     sequence: Sequence | None = None
     references: list[Reference] = []
@@ -79,6 +81,8 @@ class Found(Struct, frozen=True, kw_only=True):
     policies: list[str] = []
     publications: list[str] = []
     dependents: list[tuple[str, str]] = []
+    composites: list[str] = []
+    """Columns elsewhere that hold whole rows of it."""
 
     @property
     def name(self) -> str:
@@ -102,5 +106,6 @@ class Surroundings(Struct, frozen=True):
     may_have_temporary: bool
     adopted: bool
     relations: list[str]
+    functions: list[str]
     elsewhere: list[str]
     revisions: list[str] | None = None

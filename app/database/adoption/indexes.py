@@ -48,7 +48,7 @@ def old_indexes(table: Found, taken: list[str]) -> Iterator[Change]:
                 else f"DROP INDEX {schema}{here}"
             )
             yield Change("", (drop,))
-        elif index.name in _wanted(table):
+        elif index.name in table.shape.relations:
             aside = set_aside(index.name, taken)
             yield Change(
                 f"the index {index.name} is called {aside}, as ours needs the name",
@@ -74,4 +74,8 @@ def new_indexes(table: Found, taken: list[str]) -> Iterator[Change]:
 
 def kept_name(index: Index, table: Found, taken: list[str]) -> str:
     """What an index of theirs is called in the end."""
-    return set_aside(index.name, taken) if index.name in _wanted(table) and not _is_made(index, table) else index.name
+    return (
+        set_aside(index.name, taken)
+        if index.name in table.shape.relations and not _is_made(index, table)
+        else index.name
+    )

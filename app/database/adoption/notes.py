@@ -39,13 +39,13 @@ def _kept(table: Found, around: Surroundings) -> Iterator[str]:
         update = f"UPDATE {table.relation} SET {told}"  # noqa: S608  # said, not done
         yield f"{listed(sorted(flags))} mean nothing here: after `upgrade`, {update}"
     if indexes := [
-        kept_name(index, table, around.relations)
+        kept_name(index, table, around.relations) + (" (unique)" if index.unique else "")
         for index in table.indexes
         if not index.is_key and not index.owns_addresses
     ]:
         yield f"kept indexes: {listed(indexes)}"
     if table.checks:
-        yield f"kept checks, which the service's rows have to pass, too: {listed(table.checks)}"
+        yield f"kept checks, which the service's rows have to pass, too, or it answers 500: {listed(table.checks)}"
     if table.triggers:
         yield f"kept triggers, which the service's writes set off, too: {listed(table.triggers)}"
     if table.policies:

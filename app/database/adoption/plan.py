@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
+from alembic.script import ScriptDirectory
 from msgspec import Struct
 from sqlalchemy import Connection
 
@@ -15,6 +18,7 @@ from app.database.adoption.measure import Wait, measure, waits
 from app.database.adoption.notes import notes
 from app.database.adoption.stamp import stamp
 from app.database.adoption.words import counted, listed
+from app.database.history import revisions_of
 from app.database.migration_lock import TAKE_LOCK
 from app.database.migrations import LIMITS
 
@@ -72,21 +76,17 @@ class Plan(Struct, frozen=True):
             yield f"{statement};"
 
 
-def make_plan(connection: Connection, ours: dict[str, list[str]], known: Collection[str], address_key: str) -> Plan:
-    """Look, and decide.
-
-    `ours` are the tables of the service with their columns, `known` its revisions, and `address_key` makes the function
-    of that name in `pg_temp`.
-    """
+def make_plan(connection: Connection, script: ScriptDirectory, address_key: str) -> Plan:
+    """Look, and decide. `address_key` makes the function of that name in `pg_temp`."""
     around = catalogue.surroundings(connection)
-    if around.adopted or set(around.revisions or ()).intersection(known):
+    if around.adopted or set(around.revisions or ()).intersection(revisions_of(script)):
         return Plan(nothing="Nothing to do: this database is one of ours already")
     found = catalogue.tables(connection)
     if not found:
         return _without_tables(around)
-    refusals = [*doubts.of_database(around, found, ours)]
+    refusals = [*doubts.of_database(around, found, functions_of(script))]
     for table in found:
-        refusals += doubts.of_table(table, around, ours.get(table.name, []))
+        refusals += doubts.of_table(table, around)
     if around.may_have_temporary and around.writable:
         connection.exec_driver_sql(address_key)
         for table in found:
@@ -95,6 +95,12 @@ def make_plan(connection: Connection, ours: dict[str, list[str]], known: Collect
     if refusals:
         return Plan(refusals=refusals)
     return Plan(parts=[_part(connection, table, around) for table in found], stamp=list(stamp(around, found)))
+
+
+def functions_of(script: ScriptDirectory) -> frozenset[str]:
+    """The names of what migrations make."""
+    sources = [Path(revision.path).read_text() for revision in script.walk_revisions()]
+    return frozenset(name for source in sources for name in re.findall(r"FUNCTION (\w+)\(", source))
 
 
 def _part(connection: Connection, table: Found, around: Surroundings) -> Part:

@@ -7,18 +7,20 @@ SELECT current_database()::text AS database, current_user::text AS role, current
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
     has_database_privilege(current_database(), 'TEMPORARY') AS may_have_temporary,
     to_regclass('schema_kept') IS NOT NULL AS adopted,
-    ARRAY(SELECT relname::text FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
-        AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I') ORDER BY 1) AS relations,
+    ARRAY(SELECT relname::text FROM pg_class WHERE relnamespace = here
+        UNION SELECT typname::text FROM pg_type WHERE typnamespace = here) AS relations,
+    ARRAY(SELECT proname::text FROM pg_proc WHERE pronamespace = here) AS functions,
     ARRAY(SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE relname IN ('users', 'user') AND relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND nspname NOT IN ('pg_catalog', 'information_schema') AND NOT pg_table_is_visible(pg_class.oid)
-        OR relname = 'user' AND relkind IN ('r', 'p') ORDER BY 1) AS elsewhere
+        WHERE lower(relname) IN ('users', 'user') AND relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1) AS elsewhere
+FROM (SELECT to_regnamespace(quote_ident(current_schema()))) AS given (here)
 """
 
 RELATION = """
 SELECT nspname::text AS schema, format('%I.%I', nspname, relname) AS relation, relkind::text AS kind,
     pg_get_userbyid(relowner)::text AS owner, pg_has_role(relowner, 'USAGE') AS owned,
     has_table_privilege(c.oid, 'SELECT') AS readable, row_security_active(c.oid) AS hides_rows,
+    relpersistence <> 'p' AS unlogged,
     EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent)) AS inherits
 FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(quote_ident(:name))
 """
@@ -33,8 +35,9 @@ WHERE attrelid = CAST(:relation AS regclass) AND attnum > 0 AND NOT attisdropped
 """
 
 KEY = """
-SELECT conname::text, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k (number, place)
-    JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place)
+SELECT conname::text AS key_name, condeferrable AS key_is_deferrable,
+    ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY AS k (number, place)
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = number ORDER BY place) AS key
 FROM pg_constraint WHERE conrelid = CAST(:relation AS regclass) AND contype = 'p'
 """
 
@@ -87,7 +90,12 @@ SELECT ARRAY(SELECT conname::text FROM pg_constraint WHERE conrelid = r AND cont
     ARRAY(SELECT tgname::text FROM pg_trigger WHERE tgrelid = r AND NOT tgisinternal ORDER BY 1) AS triggers,
     ARRAY(SELECT polname::text FROM pg_policy WHERE polrelid = r ORDER BY 1) AS policies,
     ARRAY(SELECT pubname::text FROM pg_publication_tables WHERE schemaname = :schema AND tablename = :name ORDER BY 1)
-        AS publications
+        AS publications,
+    ARRAY(SELECT pg_describe_object(classid, d.objid, objsubid)
+        FROM pg_class t JOIN pg_type y ON reltype IN (y.oid, typelem)
+        JOIN pg_depend d ON refclassid = 'pg_type'::regclass AND refobjid = y.oid
+        JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind IN ('r', 'p', 'm')
+        WHERE t.oid = r ORDER BY 1) AS composites
 FROM (SELECT CAST(:relation AS regclass)) AS given (r)
 """
 

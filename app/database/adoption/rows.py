@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from app.database.adoption.doubts import is_text
+from app.database.adoption.doubts import INTEGERS, is_text
 from app.database.adoption.found import Found
 from app.database.adoption.words import counted, rows
 
@@ -31,22 +31,30 @@ def of_rows(connection: Connection, table: Found) -> Iterator[str]:
     """What the rows say against a table that can be read."""
     if "id" not in table.columns:
         return
-    for name, size in table.shape.texts.items():
-        column = table.columns.get(name)
-        if column is None or not is_text(column.type):
-            continue
-        limits = {f"{name} IS NULL": "is NULL" if column.nullable else ""}
-        if column.type != f"character varying({size})":
-            limits[f"char_length({name}) > {size}"] = f"is longer than {size} characters"
-        for condition, told in limits.items():
-            if not told:
-                continue
-            names = {"relation": table.relation, "condition": condition, "first": _FIRST}
-            number, ids = connection.exec_driver_sql(_WHICH.format(**names)).one()
-            if number:
-                yield f"{table.name}.{name} {told} in {counted(number, 'row')}: {rows(ids, number)}"
+    for name, condition, told in _limits(table):
+        names = {"relation": table.relation, "condition": condition, "first": _FIRST}
+        number, ids = connection.exec_driver_sql(_WHICH.format(**names)).one()
+        if number:
+            yield f"{table.name}.{name} {told} in {counted(number, 'row')}: {rows(ids, number)}"
     if "email" in table.columns and is_text(table.columns["email"].type):
         yield from _twins(connection, table)
+
+
+def _limits(table: Found) -> Iterator[tuple[str, str, str]]:
+    """Columns, what would be too much for them, and how that is told."""
+    kinds = {name: column.type for name, column in table.columns.items()}
+    if kinds["id"] in INTEGERS:
+        yield "id", "id < 1", "is less than 1"
+    if kinds.get("created_at", "").startswith("timestamp"):
+        # What is read has to be a date of Python's in every time zone.
+        told = "is beyond the years 1 to 9999"
+        yield "created_at", "created_at NOT BETWEEN '0001-01-02' AND '9999-12-30'", told
+    for name, size in table.shape.texts.items():
+        if is_text(kinds.get(name, "")):
+            if table.columns[name].nullable:
+                yield name, f"{name} IS NULL", "is NULL"
+            if kinds[name] != f"character varying({size})":
+                yield name, f"char_length({name}) > {size}", f"is longer than {size} characters"
 
 
 def _twins(connection: Connection, table: Found) -> Iterator[str]:

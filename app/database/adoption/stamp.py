@@ -11,7 +11,7 @@ from app.database.adopted import KEPT, VERSION_TABLES
 from app.database.adoption.found import Found, Surroundings
 from app.database.adoption.indexes import Change, kept_name
 from app.database.adoption.shapes import FIRST_REVISION
-from app.database.adoption.words import literal
+from app.database.adoption.words import counted, literal
 from app.database.history import HISTORY
 
 _dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -33,7 +33,7 @@ def stamp(around: Surroundings, found: list[Found]) -> Iterator[Change]:
     )
     if kept := _kept(around, found):
         yield Change(
-            f"{KEPT.name} has the {len(kept)} names that are not ours: `litestar database check` leaves them alone",
+            f"{KEPT.name} has {counted(len(kept), 'name')} not of ours, which `litestar database check` leaves alone",
             (_insert(KEPT.name, kept),),
         )
 

@@ -16,7 +16,6 @@ from app.http.rules import Visitor
 from app.http.throttling import Throttling
 from app.resources.passwords.repository import (
     begin_reset,
-    check_password,
     finish_reset,
     hash_of,
     replace_password,
@@ -58,7 +57,8 @@ class PasswordController(Controller):
         stored = await hash_of(reader, user_id, data.new_password)
         if data.current_password is not UNSET:
             attempt = await throttling.attempt(request, user_id=user_id)
-            await check_password(passwords, data.current_password, stored)
+            if not await passwords.verify(data.current_password, stored):
+                raise wrong_password("is not the password of this account")
             await throttling.succeeded(attempt)
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None

@@ -7,7 +7,6 @@ from datetime import timedelta
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.credentials.passwords import Passwords
 from app.credentials.tokens import make_token, token_hash
 from app.problems import FieldError, Invalid, Missing
 from app.repository.reader import Reader, by_key
@@ -35,12 +34,6 @@ async def hash_of(reader: Reader, user_id: int, new_password: str) -> str:
     return str(hashed)
 
 
-async def check_password(passwords: Passwords, given: str, hashed: str) -> None:
-    """Raises: Invalid."""
-    if not await passwords.verify(given, hashed):
-        raise wrong_password("is not the password of this account")
-
-
 def wrong_password(detail: str) -> Invalid:
     return Invalid([FieldError(detail, pointer="/current_password")])
 
@@ -64,7 +57,7 @@ async def replace_password(
 async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
     """Raises: Missing."""
     token = make_token()
-    values = select(literal(token_hash(token)), User.id, func.now() + _LIFETIME).where(User.id == user_id)
+    values = select(literal(token_hash(token.encode())), User.id, func.now() + _LIFETIME).where(User.id == user_id)
     new = insert(PasswordReset).from_select(["token_hash", "user_id", "expires_at"], values)
     expires_at = await transaction.scalar(new.returning(PasswordReset.expires_at))
     if expires_at is None:
@@ -74,7 +67,7 @@ async def begin_reset(transaction: AsyncSession, user_id: int) -> ResetToken:
 
 async def user_of_reset(reader: Reader, token: str) -> int:
     """Whose password a token resets. Raises: Invalid."""
-    hashed = token_hash(token)
+    hashed = token_hash(token.encode())
     if (record := await reader.find(_reset_of, hashed) if hashed else None) is None:
         raise _invalid_token()
     return int(record[1])
@@ -84,8 +77,8 @@ async def finish_reset(transaction: AsyncSession, token: str, user_id: int, hash
     """Use a token up. Raises: Invalid."""
     # The user first, as everybody does who changes a password.
     await transaction.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
-    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token)).returning(PasswordReset.user_id)
-    if await transaction.scalar(used) is None:
+    used = delete(PasswordReset).where(PasswordReset.token_hash == token_hash(token.encode()))
+    if await transaction.scalar(used.returning(PasswordReset.user_id)) is None:
         raise _invalid_token()
     await replace_password(transaction, user_id, hashed)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import any_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.beside import beside
 from app.database.errors import DRIVER_ERRORS
 from app.resources.sessions.model import Session
 
@@ -34,7 +34,8 @@ class LastUse:
         used, self._used = self._used, set()
         if not used:
             return
-        free = select(Session.id).where(Session.id.in_(used)).with_for_update(skip_locked=True)
+        noted = Session.id == any_(literal([*used], ARRAY(Session.id.type)))
+        free = select(Session.id).where(noted).with_for_update(skip_locked=True)
         written = update(Session).where(Session.id.in_(free)).values(last_used_at=func.now())
         try:
             async with self._engine.begin() as connection:
@@ -42,15 +43,5 @@ class LastUse:
         except (SQLAlchemyError, *DRIVER_ERRORS) as error:
             _log.debug("last use not written", exc_info=error)
 
-    @asynccontextmanager
-    async def lifespan(self, _app: Any) -> AsyncIterator[None]:
-        async def keep_writing() -> None:
-            while True:
-                await asyncio.sleep(_INTERVAL)
-                await self.write()
-
-        task = asyncio.create_task(keep_writing())
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    def lifespan(self, _app: Any) -> AbstractAsyncContextManager[None]:
+        return beside(self.write, lambda: _INTERVAL)

@@ -100,7 +100,7 @@ class Sessions:
             # Another sign-in may have hashed it anew meanwhile; this one was changed, or the account deactivated.
             raise Unauthenticated(WRONG)
         token = make_token()
-        values = {"token_hash": token_hash(token), "user_id": account.user.id, "user_agent": user_agent}
+        values = {"token_hash": token_hash(token.encode()), "user_id": account.user.id, "user_agent": user_agent}
         new = insert(Session).values(**values, expires_at=func.now() + self._age)
         session_id, expires_at = (await transaction.execute(new.returning(Session.id, Session.expires_at))).one()
         older = select(Session.id).where(Session.user_id == account.user.id).order_by(Session.id.desc())

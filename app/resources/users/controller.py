@@ -15,9 +15,9 @@ from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
 from app.http.rules import Caller, caller_of
 from app.http.throttling import Throttling
-from app.repository.schemas import CursorPage, Page
+from app.repository.schemas import CursorPage, Page, Stored
 from app.resources.users.model import LastAdministrator
-from app.resources.users.repository import UserRepository, accounts, as_account, own, users
+from app.resources.users.repository import UserRepository, accounts, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
 from app.validation.weak_passwords import check_personal
 
@@ -109,7 +109,8 @@ class UserController(Controller):
 
         Its version is that of the user.
         """
-        return found(as_account(await accounts.get(reader, user_id)), request)
+        stored = await accounts.get(reader, user_id)
+        return found(Stored(AccountRead(stored.item.is_admin, stored.item.active), stored.version), request)
 
     @patch(
         "/{user_id:str}/account",

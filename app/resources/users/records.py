@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from app.bulk.dataset import Dataset, Target
 from app.credentials.hash_forms import NO_PASSWORD, check_hash, normal_hash
 from app.credentials.passwords import Passwords
+from app.resources.users.model import LastAdministrator
 from app.validation.fields import Email, Name, Password
 
 _begins_as_a_hash = re.compile(
@@ -27,7 +28,7 @@ _is_digest = re.compile(
 """Whether a text is as long as a plain MD5, SHA-1 or SHA-2, in hex or in base64."""
 _HASH = "looks like a hash; name the column hashed_password"
 _STATES = ("suspended", "blocked", "disabled", "banned", "deactivated", "deleted", "archived")
-_FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until"]
+_FLAGS = ["active", "is_active", "enabled", "is_enabled", "account_enabled", "-banned_until", "-suspended_till"]
 _FLAGS += [f"-{name}" for state in _STATES for name in (state, f"is_{state}", f"{state}_at")]
 
 
@@ -91,6 +92,7 @@ def _users(passwords: Passwords) -> Target:
         secrets=("password", "hashed_password"),
         defaults={"hashed_password": f"'{NO_PASSWORD}'", "active": "true"},
         blanks={"hashed_password": NO_PASSWORD},
+        last=("is_admin AND active", LastAdministrator.detail),
         rule=_rule,
         suspect=_are_hashes,
         is_slow=_has_password,

@@ -29,10 +29,6 @@ def own(caller: Caller) -> Stored[UserRead]:
     return Stored(UserRead(caller.id, caller.name, caller.email), caller.version)
 
 
-def as_account(stored: Stored[UserAccount]) -> Stored[AccountRead]:
-    return Stored(AccountRead(stored.item.is_admin, stored.item.active), stored.version)
-
-
 class UserRepository(Repository[User, UserRead]):
     model_type = User
     item_type = UserRead
