@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import psutil
 import pytest
 
+from benchmarks.cluster.__main__ import require_programs
 from benchmarks.cluster.ledger import Created, Ledger, longest_gap
 from benchmarks.cluster.processes import Processes
+from benchmarks.cluster.programs import Missing
+
+
+def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+
+    with pytest.raises(Missing, match="there is no etcd: apt-get install etcd-server"):
+        require_programs()
 
 
 def test_what_is_not_there_or_older_than_acknowledged_is_lost() -> None:

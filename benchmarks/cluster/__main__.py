@@ -57,6 +57,8 @@ def main() -> None:
             print(f"\n{setup.title}, ttl {options.ttl} s, {os.cpu_count()} cores with a load of {load}\n\n{table}\n")
     except Missing as reason:
         print(f"Skipped: {reason}", file=sys.stderr)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.cluster import configuration, programs
 from benchmarks.cluster.api import ask
 from benchmarks.cluster.configuration import Node
 from benchmarks.cluster.processes import Processes, kill_all, processes_below
-from benchmarks.servers import free_port
+from tests.faults.ports import free_port
 
 NAMES = ("one", "two", "three")
 

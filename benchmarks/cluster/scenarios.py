@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from alembic.script import ScriptDirectory
 
+from app.database.engine import ROOT
 from benchmarks.cluster.clients import Clients
 from benchmarks.cluster.database import Database
 from benchmarks.cluster.ledger import Ledger, longest_gap
 from benchmarks.cluster.processes import Processes
 from benchmarks.cluster.services import Services
 from benchmarks.cluster.setups import BEHIND_SECONDS, Setup
-from benchmarks.postgres import ROOT
 
 BEFORE_SECONDS = 3
 AFTER_SECONDS = 4

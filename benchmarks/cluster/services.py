@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.database.engine import ROOT
 from benchmarks.cluster import configuration, programs
 from benchmarks.cluster.api import ask
 from benchmarks.cluster.database import Database
 from benchmarks.cluster.processes import Processes
-from benchmarks.postgres import ROOT
-from benchmarks.servers import free_port
+from tests.faults.ports import free_port
 
 WORKERS = 2
 DRAIN_SECONDS = 3
