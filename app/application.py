@@ -97,7 +97,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
         lifespan=[
             lambda _: trimming(config.get_engine(), keep=settings.db_pool_size),
             metrics.lifespan,
-            lambda _: leaving(readiness.drain, settings.drain_seconds, embedded_dir=Path(settings.embedded_data_dir)),
+            lambda app: leaving(
+                [readiness.drain, cast("UserService", app).leave],
+                settings.drain_seconds,
+                embedded_dir=Path(settings.embedded_data_dir),
+            ),
             last_use.lifespan,
             Upkeep(config.get_engine()).lifespan,
         ],

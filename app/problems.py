@@ -155,6 +155,6 @@ class Unavailable(Problem):
     code = "database_unavailable"
     detail = "The database does not answer"
 
-    def __init__(self, detail: str | None = None, *, code: str | None = None, retry_after: int = 1) -> None:
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
         super().__init__(detail, code=code)
-        self.headers = {"Retry-After": str(retry_after)}
+        self.headers = {"Retry-After": "1"}

@@ -195,6 +195,20 @@ async def test_every_name_that_the_migrations_need_is_known(database: DatabaseUr
     assert {name for (name,) in functions} == functions_of(load_scripts(ROOT / "alembic"))
 
 
+async def test_whose_password_cannot_be_checked_is_told(recipe: DatabaseUrl) -> None:
+    bcrypt = "$2b$12$fTiRM0wbt/poybgXbUczuengcyKZOkTkl3N/F94WzWx6BQGAgvjeS"
+    await execute(
+        recipe,
+        f"UPDATE users SET hashed_password = CASE WHEN id < 3 THEN md5('a') WHEN id > 3 THEN '{bcrypt}' ELSE 'x' END",
+    )
+
+    told = (await adopt(recipe, "--dry-run")).output
+
+    asked = "cannot be checked at a sign-in, so that a password has to be set anew"
+    assert f"  * 2 hashes of 30 {asked}: plain MD5 or SHA in hex\n" in told
+    assert f"  * 1 hash of 30 {asked}: not a hash of a kind that is known\n" in told
+
+
 async def test_a_migration_is_drafted_without_what_is_theirs() -> None:
     async with empty_database() as url:
         await execute(url, MIGRATED)

@@ -20,6 +20,7 @@ from app.settings.database_url import DatabaseUrl
 from app.validation.addresses import is_plain_email
 from tests.clients import client_of
 from tests.databases import empty_database, migrate
+from tests.predecessors import side_by_side
 from tests.problems import invalid, problem, problem_of
 from tests.test_letter_case import SPELLINGS, TURKISH
 from tests.test_slow_bodies import trickle
@@ -332,3 +333,20 @@ def test_the_short_cut_accepts_what_the_library_accepts(email: str) -> None:
             validate_email(email, check_deliverability=False)
         except EmailNotValidError as error:
             pytest.fail(f"{email!r}: {error}")
+
+
+async def test_the_service_before_this_one_answered_alike() -> None:
+    bodies: list[Any] = [rows(1), rows(4)[1:], {}, [{"name": "Dev"}]]
+
+    async with side_by_side() as (before, client):
+        answers = [(await create_many(before, body), await create_many(client, body)) for body in bodies]
+
+    assert [(old.status_code, new.status_code) for old, new in answers] == [(201, 201)] * 2 + [(422, 422)] * 2
+    assert (
+        [new.json() for _, new in answers[:2]]
+        == [old.json() for old, _ in answers[:2]]
+        == [
+            {"created": 1},
+            {"created": 3},
+        ]
+    )

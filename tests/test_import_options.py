@@ -294,6 +294,18 @@ async def test_who_was_deactivated_stays_so(shell: Shell, engine: AsyncEngine, c
         assert list(await connection.scalars(select(User.active).order_by(User.email))) == [True, False]
 
 
+@pytest.mark.parametrize("on_conflict", ["fail", "skip", "update"])
+async def test_numbers_that_are_behind_cost_nobody(shell: Shell, engine: AsyncEngine, on_conflict: str) -> None:
+    await shell.run(*CSV, "--keep-ids", stdin=f"{WITH_IDS}1,Ann,ann@example.com,{BCRYPT}\n")
+    await run(engine, "ALTER SEQUENCE users_id_seq RESTART WITH 1")
+
+    done = await shell.run(
+        *CSV, "--on-conflict", on_conflict, stdin=f"name,email,hashed_password\nBo,bo@example.com,{BCRYPT}\n"
+    )
+
+    assert (done.exit_code, [row[0] for row in await stored(engine)]) == (0, [1, 2])
+
+
 @pytest.mark.parametrize("word", ["FALSCH", "maybe", "2"])
 async def test_who_is_active_is_never_guessed(shell: Shell, engine: AsyncEngine, word: str) -> None:
     done = await shell.run(*CSV, stdin=f"name,email,hashed_password,active\nA,a@example.com,{BCRYPT},{word}\n")

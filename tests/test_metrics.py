@@ -6,12 +6,15 @@ import asyncio
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 from urllib.request import urlopen
 
 import httpx
 import pytest
+from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
 from litestar import Litestar
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import create_app
 from app.operations.metrics import Metrics
@@ -147,7 +150,8 @@ async def test_who_waits_for_a_connection_is_counted(database: DatabaseUrl) -> N
     app = create_app(Settings(database_url=database, db_pool_size=1, db_max_overflow=0, log_level="warning"))
 
     async with app.lifespan(), client_of(app) as client:
-        async with app.state.db_engine.connect():
+        engine = cast("AsyncEngine", app.plugins.get(SQLAlchemyPlugin).config[0].get_engine())
+        async with engine.connect():
             reading = asyncio.create_task(client.get("/users"))
             async with asyncio.timeout(10):
                 while not (await scrape(client))["db_pool_waiting", frozenset()]:

@@ -26,6 +26,9 @@ from tests.clients import client_of
 
 _BACKEND = render(select(text("pg_backend_pid()")))
 
+NOBODY = 1_000_000
+"""No other test has so many users."""
+
 
 @pytest.fixture
 async def small(database: DatabaseUrl) -> AsyncIterator[tuple[httpx.AsyncClient, Reader, Pool]]:
@@ -186,7 +189,7 @@ async def test_a_read_does_not_wait_for_a_hundred_writers(
         for number in count():
             if ended.is_set():
                 return
-            assert (await client.patch(f"/users/{writer}", json={"name": f"N{number}"})).status_code == 404
+            assert (await client.patch(f"/users/{NOBODY + writer}", json={"name": f"N{number}"})).status_code == 404
             written += 1
 
     writers = [asyncio.create_task(write(writer)) for writer in range(1, 101)]
@@ -223,7 +226,7 @@ async def test_writes_do_not_wait_for_a_hundred_readers(small: tuple[httpx.Async
         async with asyncio.timeout(20):
             for number in range(5):
                 before = read
-                assert (await client.patch("/users/1", json={"name": f"N{number}"})).status_code == 404
+                assert (await client.patch(f"/users/{NOBODY}", json={"name": f"N{number}"})).status_code == 404
                 passed_by.append(read - before)
     finally:
         ended.set()
@@ -247,6 +250,6 @@ async def test_a_connect_that_fails_lets_the_next_one_try(database: DatabaseUrl)
     app = create_app(Settings(database_url=url, db_pool_size=2, db_max_overflow=1, log_level="error"))
     async with app.lifespan(), client_of(app) as client:
         async with asyncio.timeout(5):
-            answers = await asyncio.gather(*(client.delete(f"/users/{n}") for n in range(1, 11)))
+            answers = await asyncio.gather(*(client.delete(f"/users/{NOBODY + n}") for n in range(10)))
 
     assert sorted(answer.status_code for answer in answers) == [404] * 7 + [503] * 3

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.credentials.tokens import make_token
 from app.database.engine import configure_database
 from app.repository.reader import Reader
+from app.repository.schemas import Body
 from app.resources.sessions.last_use import LastUse
 from app.resources.sessions.repository import _BY_EMAIL
 from app.settings import Settings
@@ -328,6 +329,16 @@ async def test_no_repr_shows_a_token_or_a_password() -> None:
     )
 
     assert secret not in shown
+
+
+def test_no_repr_shows_what_a_body_calls_secret() -> None:
+    class Card(Body):
+        secret = frozenset({"pin"})
+
+        number: int
+        pin: str
+
+    assert repr(Card(7, "hush")) == "Card(number=7)"
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/sessions"])

@@ -173,7 +173,7 @@ async def test_a_statement_holds_no_value(traced: Traced, exported: InMemorySpan
             await client.post("/users", json=ada, headers={"Idempotency-Key": os.urandom(16).hex()})
         await client.post("/sessions", json={"email": "ada@example.com", "password": "correct horse"})
         await client.get("/users?email=ada@example.com&q=lovelace")
-        await client.get("/developers?specialty=backend&cursor=")
+        await client.get("/users?q=backend&cursor=")
         await client.patch("/users/1", json={"name": "Ada King"})
         await client.delete("/users/1")
 

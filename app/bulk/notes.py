@@ -34,14 +34,13 @@ class Notes:
 
     def told(self, *, is_empty: bool) -> list[str]:
         texts = "NULL or \\N" if self._nulls <= {"NULL", "\\N"} else " or ".join(sorted(self._nulls))
+        said, anew = "--null says which text stands for nothing", self._with_ids and not self._keeps_ids
+        bad = not self._with_nulls and self._bad_nulls
         told = {
             "the file holds no records": is_empty,
-            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": not self._keeps_ids
-            and self._with_ids,
-            f"{texts} came in as a text, in records ({self._with_nulls:,}); --null says which text stands for"
-            " nothing": self._with_nulls,
-            f"{texts} stands in records that were rejected ({self._bad_nulls:,}); --null says which text stands for"
-            " nothing": not self._with_nulls and self._bad_nulls,
+            f"ids are given anew, those in the file ({self._with_ids:,}) are not kept": anew,
+            f"{texts} came in as a text, in records ({self._with_nulls:,}); {said}": self._with_nulls,
+            f"{texts} stands in records that were rejected ({self._bad_nulls:,}); {said}": bad,
             f"accounts that are not active, here as in the file: {self._inactive:,}": self._inactive,
         }
         return [note for note, is_so in told.items() if is_so]

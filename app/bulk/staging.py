@@ -85,8 +85,9 @@ class Staging:
     async def insert(self) -> None:
         """Insert every staged row; the transaction survives a failure. Raises: UniqueViolationError."""
         async with self._driver.transaction():
-            await self._driver.execute(statements.INSERT.format(**self._names), timeout=STAGING_TIMEOUT)
             await self._number_on()
+            await self._driver.execute(statements.INSERT.format(**self._names), timeout=STAGING_TIMEOUT)
+            await self._number_on(after=True)
 
     async def merge(self, on_conflict: OnConflict) -> tuple[int, int]:
         """Insert the staged rows that are new; skip or update the others. How many were inserted and updated.
@@ -95,10 +96,11 @@ class Staging:
         """
         names = self._by_id if self._keeps_ids else self._names
         async with self._driver.transaction():
+            await self._number_on()
             inserted, updated = await self._record(
                 statements.UPDATE if on_conflict == "update" else statements.SKIP, names
             )
-            await self._number_on()
+            await self._number_on(after=True)
         return inserted, updated
 
     async def belonging_to_others(self) -> int | None:
@@ -126,10 +128,11 @@ class Staging:
         statement = statements.IDS.format(**self._names)
         await self._driver.copy_from_query(statement, output=written, format="csv", header=is_first)
 
-    async def _number_on(self) -> None:
-        """Let the next id that is given come after those that were kept."""
-        if self._keeps_ids:
-            await self._driver.execute(statements.NUMBER_ON.format(**self._names), timeout=STAGING_TIMEOUT)
+    async def _number_on(self, *, after: bool = False) -> None:
+        """Let the next id that is given come after those that are there, as far as one may before any is kept."""
+        if self._keeps_ids == after:
+            may = "true" if after else statements.MAY_NUMBER_ON.format(**self._names)
+            await self._driver.execute(statements.NUMBER_ON.format(**self._names, may=may), timeout=STAGING_TIMEOUT)
 
     async def taken(self, keys: Sequence[Any], *, by_id: bool = False) -> frozenset[int]:
         """The places of keys that are stored already."""

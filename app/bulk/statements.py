@@ -51,9 +51,12 @@ TAKING_THE_LAST = """
 SELECT max(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s}
 WHERE t.id = ANY ($1) AND NOT EXISTS (SELECT FROM {table} WHERE {condition})
 """
+# Who owns it may.
+MAY_NUMBER_ON = "has_sequence_privilege(pg_get_serial_sequence('{table}', 'id'), 'UPDATE WITH GRANT OPTION')"
 NUMBER_ON = """
 SELECT setval(pg_get_serial_sequence('{table}', 'id'), greatest(max(id), 1)) FROM {table}
-HAVING max(id) > (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0))
+HAVING {may} AND max(id) >
+    (SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0))
 """
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 PREFIXES = {"": "", "_of_t": "t.", "_of_l": "l.", "_of_s": "s.", "_of_given": "given."}

@@ -21,6 +21,7 @@ from app.cli.command import CommandFailure, CommandRunner
 from app.cli.losses import losses
 from app.database.engine import ROOT
 from app.database.history import load_scripts, revisions_of
+from app.database.migrations import without_timeouts
 
 _ADVICE = {
     "Multiple head revisions": ": run `litestar database merge heads -m Merge`",
@@ -93,8 +94,9 @@ def _asked(callback: Callable[..., None]) -> Callable[..., None]:
 
 def _tell_losses(config: SQLAlchemyAsyncConfig, revision: str) -> None:
     async def look(engine: AsyncEngine) -> list[str]:
-        async with engine.connect() as connection:
-            return await connection.run_sync(losses, config, revision)
+        with without_timeouts(engine):
+            async with engine.connect() as connection:
+                return await connection.run_sync(losses, config, revision)
 
     for line in CommandRunner(config).run(look) or ["no table and no column"]:
         click.echo(f"It removes {line}", err=True)

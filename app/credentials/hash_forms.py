@@ -32,9 +32,15 @@ _refused = [(re.compile(pattern).match, name) for pattern, name in _REFUSED.item
 
 def check_hash(text: str) -> None:
     """Accept what can be checked, at a cost that can be borne. Raises: ValueError, which names the kind."""
-    if kind(text) is None:
-        name = next((name for match, name in _refused if match(text)), "not a hash of a kind that is known")
+    if name := refused_kind(text):
         raise ValueError(f"cannot be checked at a sign-in: {name}")
+
+
+def refused_kind(text: str) -> str | None:
+    """What a hash is that cannot be checked."""
+    if kind(text) is not None:
+        return None
+    return next((name for match, name in _refused if match(text)), "not a hash of a kind that is known")
 
 
 def normal_hash(given: Any) -> Any:

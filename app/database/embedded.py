@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from app.database.homes import ServerError, give, prepare_home
-from app.database.postgres import PostgresServer
+from app.database.postgres import PostgresServer, try_lock
 from app.database.signals import install_exit_handlers
 
 _holders: dict[tuple[int, Path], int] = {}
@@ -28,9 +28,9 @@ def start(data_dir: Path) -> str:
     It stops with the last process that joined it. The first time takes a second, joining a millisecond.
     Raises: ServerError.
     """
-    home = prepare_home(data_dir)
-    install_exit_handlers()
     try:
+        home = prepare_home(data_dir)
+        install_exit_handlers()
         with _locked(home):
             if (os.getpid(), home) not in _holders:
                 holder = os.open(home / "users", os.O_RDWR | os.O_CREAT, 0o600)
@@ -42,7 +42,7 @@ def start(data_dir: Path) -> str:
     except ServerError:
         raise
     except OSError as error:
-        raise ServerError(f"{error.filename or home}: {error.strerror}") from error
+        raise ServerError(f"{error.filename or data_dir}: {error.strerror}") from error
 
 
 def stop(data_dir: Path) -> None:
@@ -60,13 +60,9 @@ def stop(data_dir: Path) -> None:
 def _is_last_holder(holder: int) -> bool:
     """Whether nobody else uses the server. If so, nobody can until `holder` is closed; if not, another is the last."""
     for delay in (0.1, 0.2, 0.2, 0):
-        try:
-            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # A killed worker takes a moment to let go.
-            time.sleep(delay)
-        else:
+        if try_lock(holder):
             return True
+        time.sleep(delay)  # A killed worker takes a moment to let go.
     return False
 
 

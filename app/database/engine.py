@@ -63,8 +63,6 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
             script_location=str(ROOT / "alembic"),
             toml_file=str(ROOT / "pyproject.toml"),
             version_table_name="alembic_version",
-            render_as_batch=False,
-            compare_type=True,
         ),
     )
     attach_hooks(config.get_engine(), settings, database)

@@ -52,7 +52,6 @@ _UNSTORABLE = {
 
 # Restricted, foreign key, unique, exclusion: what another row says; the rest of class 23 should not come this far.
 _CONFLICTS = frozenset({"23001", "23503", "23505", "23P01"})
-_USED_UP = (EMFILE, ENFILE)
 
 DRIVER_ERRORS = (PoolTimeout, *CONNECTION_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
 """What the driver and the pool raise, and what SQLAlchemy makes of it in between."""
@@ -67,15 +66,11 @@ def database_problem(error: BaseException) -> Problem | None:
     # What is left of an outage has no SQLSTATE: refused, reset, timed out, or a driver that lost its peer; but a value
     # that the driver does not take is a ValueError, too.
     if isinstance(root, DRIVER_ERRORS) and (isinstance(root, SSLError) or not isinstance(root, ValueError)):
-        return Unavailable(None if is_silence(root) else "The service cannot use its database")
+        # Either nobody answers where the database should be, or something is in the way that does not go by itself.
+        in_the_way = isinstance(root, PermissionError | SSLError | ServerError)
+        in_the_way |= getattr(root, "errno", 0) in (EMFILE, ENFILE)
+        return Unavailable("The service cannot use its database" if in_the_way else None)
     return None
-
-
-def is_silence(error: BaseException) -> bool:
-    """Whether nobody answers where the database should be; else something is in the way that does not go by itself."""
-    return (
-        not isinstance(error, PermissionError | SSLError | ServerError) and getattr(error, "errno", 0) not in _USED_UP
-    )
 
 
 def _from_sqlstate(error: PostgresError) -> Problem | None:

@@ -25,22 +25,17 @@ class ServerError(ClickException, ConnectionError):
 def prepare_home(data_dir: Path) -> Path:
     """The folder of the server's own that `data_dir` is or, where `nobody` could not reach it, leads to.
 
-    Raises: ServerError.
+    Raises: ServerError, OSError.
     """
     home = data_dir.resolve()
-    try:
-        if not home.exists():
-            home.parent.mkdir(parents=True, exist_ok=True)
-            home.mkdir(exist_ok=True) if _is_reachable(home, owner_of(home)[0]) else _link_elsewhere(home)
-        elif any(home.iterdir()) and not _is_ours(home / "users"):
-            raise ServerError(f"{home} holds something else: let EMBEDDED_DATA_DIR name a folder that is new or empty")
-        elif not _is_reachable(home, owner := owner_of(home)[0]):
-            name = f"`{pwd.getpwuid(owner).pw_name}`"
-            raise ServerError(f"{name}, as whom root runs PostgreSQL, cannot reach {home}: move it, or remove it")
-    except ServerError:
-        raise
-    except OSError as error:
-        raise ServerError(f"{error.filename}: {error.strerror}") from error
+    if not home.exists():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(exist_ok=True) if _is_reachable(home, owner_of(home)[0]) else _link_elsewhere(home)
+    elif any(home.iterdir()) and not _is_ours(home / "users"):
+        raise ServerError(f"{home} holds something else: let EMBEDDED_DATA_DIR name a folder that is new or empty")
+    elif not _is_reachable(home, owner := owner_of(home)[0]):
+        name = f"`{pwd.getpwuid(owner).pw_name}`"
+        raise ServerError(f"{name}, as whom root runs PostgreSQL, cannot reach {home}: move it, or remove it")
     return home.resolve()
 
 

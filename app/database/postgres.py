@@ -36,7 +36,7 @@ class PostgresServer:
         _hand_over(self.home)
         with (self.home / "log").open("ab") as log:
             give(log.fileno(), self.home)
-            if _try_lock(log):
+            if try_lock(log):
                 self._launch(log)
         deadline = time.monotonic() + 60
         while not (socket_dir := self._socket_dir()):
@@ -51,7 +51,7 @@ class PostgresServer:
         socket_dir = self._socket_dir()
         immediate_at = time.monotonic() + 8
         with (self.home / "log").open("ab") as log:
-            while not _try_lock(log) and time.monotonic() < immediate_at + 4:
+            while not try_lock(log) and time.monotonic() < immediate_at + 4:
                 mode = "fast" if time.monotonic() < immediate_at else "immediate"
                 with suppress(ServerError):
                     self._execute(log, "pg_ctl", "stop", "--silent", "-t", "4", "-m", mode, "-D", "data")
@@ -138,10 +138,10 @@ def _hand_over(folder: Path, home: Path | None = None) -> None:
     give(folder, home or folder)
 
 
-def _try_lock(log: IO[bytes]) -> bool:
-    """Take `log` for this process, until it is closed. False: a server writes it."""
+def try_lock(file: IO[bytes] | int) -> bool:
+    """Take a file for this process, until it is closed. False: somebody else, such as a server its log, has it."""
     try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -16,10 +16,6 @@ _tags = re.compile(_TAG).findall
 _is_list = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|\Z))*").fullmatch
 
 
-def etag(version: int) -> bytes:
-    return b'"%d"' % version
-
-
 def header_value(request: Request[Any, Any, Any], name: bytes) -> str | None:
     """A header, read as it came: of several lines, which count as one list, Litestar would give the first."""
     values = [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]

@@ -8,13 +8,11 @@ from typing import Any
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.routes import HTTPRoute
-from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Message, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
 
 class UserService(Litestar):
-    """Litestar behind the middleware."""
-
     handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
@@ -30,6 +28,20 @@ class UserService(Litestar):
         for route in self.routes:
             if isinstance(route, HTTPRoute) and "GET" in route.methods:
                 route.methods.add("HEAD")
+
+    def leave(self) -> None:
+        """Have each connection end with its next answer: a request that is sent as it is being closed would be lost."""
+        handle = self.handle_request
+
+        async def handle_last(app: ASGIApp, scope: HTTPScope, receive: Receive, send: Send) -> None:
+            def send_last(message: Message) -> Awaitable[None]:
+                if message["type"] == "http.response.start" and scope["http_version"] != "2":
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
+                return send(message)
+
+            await handle(app, scope, receive, send_last)
+
+        self.handle_request = handle_last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] == ScopeType.HTTP:

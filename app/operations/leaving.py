@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from asyncio import get_running_loop
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -17,8 +17,10 @@ from app.operations.shared import shared
 
 
 @asynccontextmanager
-async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_dir: Path) -> AsyncIterator[None]:
-    """On SIGTERM call `drain`, go on accepting for `drain_seconds`, and then finish what is in flight."""
+async def leaving(
+    drains: Sequence[Callable[[], None]], drain_seconds: float, *, embedded_dir: Path
+) -> AsyncIterator[None]:
+    """On SIGTERM call each of `drains`, go on accepting for `drain_seconds`, and then finish what is in flight."""
     loop, parent = get_running_loop(), multiprocessing.parent_process()
     has_begun = is_orphan = False
 
@@ -27,7 +29,8 @@ async def leaving(drain: Callable[[], None], drain_seconds: float, *, embedded_d
         if not has_begun:
             has_begun = True
             notify("STOPPING=1")
-            drain()
+            for drain in drains:
+                drain()
             # For Granian SIGINT means the same; we took only SIGTERM from it.
             loop.call_later(drain_seconds, signal.raise_signal, signal.SIGINT)
 

@@ -17,7 +17,11 @@ class Body(Struct, forbid_unknown_fields=True):
     fixed: ClassVar[frozenset[str]] = frozenset({"id"})
     """Fields that there are, but not to be set here: of them a client is told so."""
     secret: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are not compared when a request is sent again, as no digest of them is kept."""
+    """Fields that no `repr` shows, and no digest is kept of: they are not compared when a request is sent again."""
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.secret]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Item(Struct, frozen=True):

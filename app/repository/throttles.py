@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from math import ceil
 
 from asyncpg import FeatureNotSupportedError
+from msgspec.structs import asdict
 from sqlalchemy import Column, DateTime, ForeignKey, LargeBinary, Table, func
 from sqlalchemy.dialects.postgresql import CIDR, insert
 from sqlalchemy.exc import DBAPIError
@@ -70,7 +71,7 @@ class Throttle:
         # Whoever has to wait anyway takes no lock.
         await self._check(attempt)
         async with self._engine.begin() as connection:
-            passed = await connection.scalar(self._charge, _values(attempt))
+            passed = await connection.scalar(self._charge, asdict(attempt))
         if not passed:
             await self._check(attempt)
             raise RateLimited(self._limits[0].name, 1, self._limits[0].burst, self._limits[0].seconds)
@@ -78,12 +79,12 @@ class Throttle:
     async def give_back(self, attempt: Attempt) -> None:
         """Forget an attempt that succeeded."""
         async with self._engine.begin() as connection:
-            await connection.execute(self._give_back, _values(attempt))
+            await connection.execute(self._give_back, asdict(attempt))
 
     async def _check(self, attempt: Attempt) -> None:
         try:
             async with self._engine.begin() as connection:
-                ahead = (await connection.execute(self._look, _values(attempt))).one()
+                ahead = (await connection.execute(self._look, asdict(attempt))).one()
         except DBAPIError as error:
             if isinstance(root_cause(error), FeatureNotSupportedError):
                 raise Unavailable("The database takes no writes", code="read_only") from error
@@ -104,7 +105,3 @@ async def know_network(transaction: AsyncSession, user_id: int, network: str | N
         await transaction.execute(
             seen.on_conflict_do_update(index_elements=["user_id", "network"], set_={"seen_at": func.now()})
         )
-
-
-def _values(attempt: Attempt) -> dict[str, object]:
-    return {name: getattr(attempt, name) for name in attempt.__struct_fields__}

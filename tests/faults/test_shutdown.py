@@ -56,6 +56,28 @@ async def test_a_service_that_ends_finishes_what_it_began(postgres: PrivatePostg
     assert "defect" not in output
 
 
+async def test_a_client_that_keeps_its_connection_is_told_that_it_ends(postgres: PrivatePostgres) -> None:
+    """Or its next request would be sent into a connection that is just being closed."""
+    async with service(postgres.text, by_litestar=True, DRAIN_SECONDS="1") as running:
+        clients = [asyncio.create_task(_until_told(running.client())) for _ in range(8)]
+        await asyncio.sleep(0.2)
+        running.terminate()
+        answered = await asyncio.gather(*clients)
+
+    assert min(answered) > 1
+
+
+async def _until_told(client: httpx.AsyncClient) -> int:
+    """The number of answers on a connection up to the one that says that it is the last. Raises: TransportError."""
+    answers = 0
+    async with client, asyncio.timeout(10):
+        while True:
+            answer = await client.get("/health/live")
+            answers += 1
+            if answer.headers.get("connection") == "close":
+                return answers
+
+
 async def _until_not_ready(client: httpx.AsyncClient) -> str:
     """The code of the first answer that is not 200."""
     async with client, asyncio.timeout(1):

@@ -69,10 +69,8 @@ def _columns(table: Found) -> Iterator[tuple[str, str]]:
 
 def _created_at(column: Column | None) -> Iterator[tuple[str, str]]:
     if column is None:
-        yield (
-            "created_at is added: all rows get the moment of the takeover",
-            ("ADD COLUMN created_at timestamptz NOT NULL DEFAULT now()"),
-        )
+        add = "ADD COLUMN created_at timestamptz NOT NULL DEFAULT now()"
+        yield "created_at is added: all rows get the moment of the takeover", add
         return
     naive = "without" in column.type
     value = "created_at AT TIME ZONE 'UTC'" if naive else "created_at"
@@ -83,10 +81,8 @@ def _created_at(column: Column | None) -> Iterator[tuple[str, str]]:
         sentence = "created_at gets a time zone, its times are taken as UTC" if naive else ""
         yield sentence, f"ALTER COLUMN created_at TYPE timestamptz USING {value}"
     if column.nullable:
-        yield (
-            "created_at may no longer be NULL, rows without it get the moment of the takeover",
-            ("ALTER COLUMN created_at SET NOT NULL"),
-        )
+        sentence = "created_at may no longer be NULL, rows without it get the moment of the takeover"
+        yield sentence, "ALTER COLUMN created_at SET NOT NULL"
     if column.default != "now()":
         yield "created_at is now() where nobody says it", "ALTER COLUMN created_at SET DEFAULT now()"
 

@@ -16,18 +16,14 @@ class Change(NamedTuple):
 
 def _wanted(table: Found) -> dict[str, tuple[str, str]]:
     """Every index that the first migrations make: its statement, and how PostgreSQL tells it."""
-    kinds = {
-        table.shape.unique: ("UNIQUE INDEX", "lower(email)"),
-        **{name: ("INDEX", columns) for name, columns in table.shape.indexes.items()},
-    }
-    told = {"lower(email)": "lower((email)::text)"}
-    return {
-        name: (
-            f"CREATE {kind} {name} ON {table.relation} ({columns})",
-            f"CREATE {kind} {name} ON {table.relation} USING btree ({told.get(columns, columns)})",
-        )
-        for name, (kind, columns) in kinds.items()
-    }
+
+    def made(name: str, columns: str, using: str = "") -> str:
+        kind = "UNIQUE INDEX" if name == table.shape.unique else "INDEX"
+        return f"CREATE {kind} {name} ON {table.relation}{using} ({columns})"
+
+    wanted = {table.shape.unique: "lower(email)", **table.shape.indexes}
+    told = {name: columns.replace("(email)", "((email)::text)") for name, columns in wanted.items()}
+    return {name: (made(name, columns), made(name, told[name], " USING btree")) for name, columns in wanted.items()}
 
 
 def _is_made(index: Index, table: Found) -> bool:
@@ -40,14 +36,9 @@ def old_indexes(table: Found, taken: list[str]) -> Iterator[Change]:
         if index.is_key or _is_made(index, table):
             continue
         if index.owns_addresses:
-            here = quoted(index.name)
-            schema = f"{quoted(table.schema)}."
-            drop = (
-                f"ALTER TABLE {table.relation} DROP CONSTRAINT {here}"
-                if index.constraint
-                else f"DROP INDEX {schema}{here}"
-            )
-            yield Change("", (drop,))
+            of_table = f"ALTER TABLE {table.relation} DROP CONSTRAINT "
+            drop = of_table if index.constraint else f"DROP INDEX {quoted(table.schema)}."
+            yield Change("", (drop + quoted(index.name),))
         elif index.name in table.shape.relations:
             aside = set_aside(index.name, taken)
             yield Change(

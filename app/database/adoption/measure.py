@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from app.database.adoption.changes import costly
 from app.database.adoption.found import Found
+from app.database.adoption.rows import SAMPLE
 from app.database.adoption.words import counted, listed, quoted
 
-SAMPLE = 10_000
 _LONG = 5.0
 """Seconds that are worth some work beforehand."""
 _EACH = 1.5

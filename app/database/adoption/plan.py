@@ -107,7 +107,7 @@ def _part(connection: Connection, table: Found, around: Surroundings) -> Part:
     made = list(changes(table, around.relations))
     number = rows.count(connection, table)
     wait = measure(connection, table, number, widens="id" in retyped(table))
-    return Part(table, number, made, list(notes(table, around)), wait)
+    return Part(table, number, made, [*notes(table, around), *rows.of_hashes(connection, table)], wait)
 
 
 def _without_tables(around: Surroundings) -> Plan:

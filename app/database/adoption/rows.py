@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from app.credentials.hash_forms import refused_kind
 from app.database.adoption.doubts import INTEGERS, is_text
 from app.database.adoption.found import Found
 from app.database.adoption.words import counted, rows
 
 _FIRST = 5
+SAMPLE = 10_000
+"""Rows that are looked at, or measured, for all."""
 
 _WHICH = """
 SELECT count(*), ARRAY(SELECT id FROM {relation} WHERE {condition} ORDER BY id LIMIT {first})
@@ -55,6 +59,18 @@ def _limits(table: Found) -> Iterator[tuple[str, str, str]]:
                 yield name, f"{name} IS NULL", "is NULL"
             if kinds[name] != f"character varying({size})":
                 yield name, f"char_length({name}) > {size}", f"is longer than {size} characters"
+
+
+def of_hashes(connection: Connection, table: Found) -> Iterator[str]:
+    """Who of the first cannot sign in; whatever begins as ours do is tried."""
+    if "hashed_password" in table.shape.texts:
+        looked = f"SELECT hashed_password FROM {table.relation} LIMIT {SAMPLE}"  # noqa: S608  # quoted
+        hashes = [str(hashed) for hashed in connection.exec_driver_sql(looked).scalars()]
+        kinds = Counter(refused_kind(hashed) for hashed in hashes if not hashed.startswith(("$2", "$argon2")))
+        for kind, number in kinds.items():
+            if kind is not None:
+                told = "cannot be checked at a sign-in, so that a password has to be set anew"
+                yield f"{counted(number, 'hash', 'es')} of {len(hashes):,} {told}: {kind}"
 
 
 def _twins(connection: Connection, table: Found) -> Iterator[str]:

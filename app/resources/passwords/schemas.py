@@ -14,21 +14,19 @@ from app.validation.fields import Password
 class PasswordChange(Body):
     """A new password, and the one that it replaces."""
 
+    secret = frozenset({"new_password", "current_password"})
+
     new_password: Password
     current_password: GivenPassword | UnsetType = UNSET
-
-    def __repr__(self) -> str:
-        return "PasswordChange()"
 
 
 class NewPassword(Body):
     """A new password, and the token that stands for the forgotten one."""
 
+    secret = frozenset({"token", "new_password"})
+
     token: Token
     new_password: Password
-
-    def __repr__(self) -> str:
-        return "NewPassword()"
 
 
 class ResetToken(Struct, frozen=True):

@@ -17,13 +17,12 @@ Token = Annotated[str, Meta(examples=["lus_3q2-7wQ5kT0yJbN8xVfRmC1aZsLhGdUoEiPpK
 
 
 class SignIn(Body):
-    """An address and a password. Its `repr` leaves the password out."""
+    """An address and a password."""
+
+    secret = frozenset({"password"})
 
     email: Email
     password: GivenPassword
-
-    def __repr__(self) -> str:
-        return f"SignIn(email={self.email!r})"
 
 
 class SignedIn(Struct, frozen=True):

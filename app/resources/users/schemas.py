@@ -11,7 +11,7 @@ from app.validation.fields import Address, Before, Email, Name, Password, Search
 
 
 class UserCreate(Body):
-    """A sign-up. Its `repr` leaves the password out."""
+    """A sign-up."""
 
     fixed = frozenset({"id", "created_at"})
     secret = frozenset({"password"})
@@ -20,17 +20,13 @@ class UserCreate(Body):
     email: Email
     password: Password
 
-    def __repr__(self) -> str:
-        return f"UserCreate(name={self.name!r}, email={self.email!r})"
-
 
 class UserPassword(Body):
-    """A new password. Its `repr` leaves it out."""
+    """A new password."""
+
+    secret = frozenset({"password"})
 
     password: Password
-
-    def __repr__(self) -> str:
-        return "UserPassword()"
 
 
 class UserUpdate(Body):
