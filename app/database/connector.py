@@ -1,4 +1,4 @@
-"""Connector: new connections, to whichever host takes writes, and no queue before a database that does not answer."""
+"""Connector: new connections, to whichever host will do, and no queue before a database that does not answer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import Any
 
-import asyncpg
 from asyncpg import (
     InterfaceError,
     InternalClientError,
@@ -18,19 +17,16 @@ from asyncpg import (
     UndefinedObjectError,
 )
 
+from app.database.hosts import Connect, Connection, attempt_of, cancel
 from app.database.places import note_place
 
 CONNECTION_ERRORS = (OSError, InterfaceError, InternalClientError, PostgresError)
 """What asyncpg raises of a server that refuses, vanishes or is silent; a time-out is an OSError."""
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Connect = Callable[..., Coroutine[Any, Any, Any]]
-
 _UNRESPONSIVE_AFTER = 0.4
 """Seconds without an answer after which an attempt that is given up says something about the database."""
 _RETRY_INTERVAL = 0.3
 """Seconds between the attempts to reach a database that was silent."""
-_ONE_PRIMARY = ("read-write", "primary")
 _COMFORTS = {"client_connection_check_interval", "jit"}
 """Settings that another version, or build, of the server may not have."""
 _logger = logging.getLogger(__name__)
@@ -59,7 +55,7 @@ class Connector:
             raise
 
     async def _connected(self, *, timeout: float, **arguments: Any) -> Connection:  # noqa: ASYNC109
-        attempt = _attempt(self._connect_with_comforts, {**arguments, "timeout": timeout})
+        attempt = attempt_of(self._connect_with_comforts, {**arguments, "timeout": timeout})
         if not self._unresponsive:
             return await self._observed(attempt())
         if self._retrying:
@@ -107,32 +103,6 @@ class Connector:
         self._unresponsive, self._answered_at = False, time.monotonic()
 
 
-def _attempt(connect: Connect, arguments: dict[str, Any]) -> Callable[[], Coroutine[Any, Any, Connection]]:
-    """One try of one host, or of several at once: the driver's patience is for all of them together, so that a host
-    which is silent would hide the one that took over."""
-    hosts, ports = arguments.get("host"), arguments.get("port")
-    if not isinstance(hosts, list) or arguments.get("target_session_attrs") not in _ONE_PRIMARY:
-        return lambda: connect(**arguments)
-    each_host = [{**arguments, "host": host, "port": port} for host, port in zip(hosts, ports or [], strict=True)]
-    return lambda: _first_success(*(connect(**arguments_of_host) for arguments_of_host in each_host))
-
-
-async def _first_success(*attempts: Coroutine[Any, Any, Connection]) -> Connection:
-    """The first attempt that succeeds. Raises: what the last one to fail has raised."""
-    pending = {asyncio.ensure_future(attempt) for attempt in attempts}
-    tasks = set(pending)
-    try:
-        while True:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            succeeded = [task for task in done if task.exception() is None]
-            if succeeded or not pending:
-                winner = (succeeded or list(done))[0]
-                tasks.discard(winner)
-                return winner.result()
-    finally:
-        _cancel(tasks)
-
-
 async def _retry(attempt: Callable[[], Coroutine[Any, Any, Connection]]) -> Connection:
     """Start one attempt after another, however long the earlier ones wait, until one is answered."""
     tasks: set[asyncio.Task[Connection]] = set()
@@ -144,16 +114,4 @@ async def _retry(attempt: Callable[[], Coroutine[Any, Any, Connection]]) -> Conn
                 tasks.discard(task)
                 return task.result()
     finally:
-        _cancel(tasks)
-
-
-def _cancel(tasks: set[asyncio.Task[Connection]]) -> None:
-    """End attempts that nobody needs any more, and connections that came of them meanwhile."""
-
-    def close(task: asyncio.Task[Connection]) -> None:
-        if not task.cancelled() and task.exception() is None:
-            task.result().terminate()
-
-    for task in tasks:
-        task.cancel()
-        task.add_done_callback(close)
+        cancel(tasks)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests.faults.answers import timed
 from tests.faults.network import proxy_to
 from tests.faults.postgres import PrivatePostgres
 from tests.faults.services import ada, service_in_process
@@ -88,3 +89,25 @@ async def test_a_standby_takes_over_and_nothing_is_lost(
     assert first < 2
     assert {user_id: stored[user_id]["email"] for user_id in created} == created
     assert all(int(stored[user_id]["name"]) >= number for user_id, number in names.items())
+
+
+async def test_a_silent_host_hides_no_other(make_postgres: Callable[..., PrivatePostgres]) -> None:
+    primary, standby = await pair(make_postgres)
+    answers: dict[str, tuple[int, bool]] = {}
+
+    async with proxy_to(primary.port) as proxy:
+        proxy.swallow()
+        for wanted, other in (
+            ("any", primary),
+            ("standby", standby),
+            ("read-only", standby),
+            ("prefer-standby", standby),
+            ("prefer-standby", primary),
+        ):
+            hosts = f"127.0.0.1:{proxy.port},127.0.0.1:{other.port}"
+            url = f"postgresql://postgres@{hosts}/postgres?target_session_attrs={wanted}"
+            async with service_in_process(url) as client:
+                answer, seconds = await timed(client.get("/users/1"))
+            answers[f"{wanted} {other is primary}"] = (answer.status_code, seconds < 1)
+
+    assert set(answers.values()) == {(404, True)}, answers
