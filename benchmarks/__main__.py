@@ -11,7 +11,7 @@ from benchmarks.bars import bars
 from benchmarks.figures import Figures
 from benchmarks.postgres import Postgres
 from benchmarks.rounds import Plan
-from benchmarks.servers import SERVERS, install_fastify
+from benchmarks.servers import SERVERS, install_fastify, install_service
 from benchmarks.workloads import SIZES, WORKLOADS
 
 FOLDER = Path(__file__).parent
@@ -54,6 +54,7 @@ def is_full(plan: Plan) -> bool:
 def main() -> None:
     options = arguments()
     load.require_wrk()
+    install_service()
     if "fastify" in options.only:
         install_fastify()
     elif not SERVERS["fastify"].exists:

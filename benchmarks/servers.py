@@ -20,6 +20,7 @@ POLL_SECONDS = 0.005
 
 UVICORN = ("uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
 BYTECODE = Path(tempfile.gettempdir()) / "benchmarks-bytecode"
+SERVICE = Path(__file__).parent / ".service"
 FASTIFY = Path(__file__).parent / "peers" / "fastify"
 GRANIAN = ("granian", "--interface", "asgi", "--workers", "1", "--log-level", "warning")
 
@@ -41,8 +42,8 @@ class Server:
     def command(self) -> tuple[str, ...]:
         if self.arguments[0] == "node":
             return self.arguments
-        own = self.folder / ".venv/bin/python"
-        return (str(own) if self.folder != ROOT and own.exists() else sys.executable, "-m", *self.arguments)
+        own = (SERVICE if self.folder == ROOT else self.folder / ".venv") / "bin/python"
+        return (str(own) if self.owner == "ours" and own.exists() else sys.executable, "-m", *self.arguments)
 
     @property
     def exists(self) -> bool:
@@ -61,6 +62,13 @@ SERVERS = {
         Server("fastify", "Fastify + pg", ("node", str(FASTIFY / "server.mjs")), has_cursor=True, writes=False),
     )
 }
+
+
+def install_service() -> None:
+    """Give this service an environment as its image has it: of the pydantic and the OpenTelemetry of its development
+    Litestar would import all that is there."""
+    environment = os.environ | {"UV_PROJECT_ENVIRONMENT": str(SERVICE)}
+    subprocess.run(("uv", "sync", "--quiet", "--no-dev"), cwd=ROOT, env=environment, check=True)
 
 
 def install_fastify() -> None:
