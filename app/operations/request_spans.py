@@ -52,7 +52,7 @@ def trace_requests(tracer: Tracer, handle: Handle) -> Handle:
         with use_span(span, True, False, False), bound_contextvars(**ids):
             try:
                 await handle(app, scope, receive, recording)
-            except BaseException as error:
+            except BaseException as error:  # A client that leaves is one, too: whatever it was, it goes on from here.
                 fail(span, error)
                 raise
 

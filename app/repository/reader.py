@@ -138,7 +138,7 @@ class Reader:
                 found = await driver.fetch(sql, *arguments)
                 await driver.execute("COMMIT")
             return found
-        except BaseException as error:
+        except BaseException as error:  # Cancellation above all. All of it goes on; here the connection is judged.
             lost = driver.is_closed()
             # Unless the server itself ended the statement its answer may still be on its way, or it may wait for the
             # values of what it has parsed, and hold its locks; inside BEGIN there is no way back.

@@ -66,7 +66,7 @@ def of_table(table: Found, around: Surroundings) -> Iterator[str]:
     changing = retyped(table)
     for column, thing in table.dependents:
         if column in changing:
-            yield (f"{table.name}.{column} gets another type, which PostgreSQL refuses because of {thing}: {_AGAIN}")
+            yield f"{table.name}.{column} gets another type, which PostgreSQL refuses because of {thing}: {_AGAIN}"
     for thing in table.composites:
         yield f"{table.name} gets other columns, which PostgreSQL refuses because of {thing}: {_AGAIN}"
     for trigger in sorted(table.shape.triggers.intersection(table.triggers)):
