@@ -81,16 +81,16 @@ async def test_drafts_of_one_day_stand_in_their_order(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     draft = partial(run, "litestar", "database", "make-migrations", "--no-prompt", "--no-autogenerate", "-m")
     versions = tmp_path / "alembic/versions"
-    there = set(versions.iterdir())
+    there = set(versions.glob("*.py"))
 
     await draft("Zoo", cwd=tmp_path, url=NOWHERE)
-    first = (set(versions.iterdir()) - there).pop()
+    first = (set(versions.glob("*.py")) - there).pop()
     written = first.read_text()
     await draft("Ant", cwd=tmp_path, url=NOWHERE)
     with pytest.raises(subprocess.CalledProcessError) as failed:
         await draft("Zoo", cwd=tmp_path, url=NOWHERE)
 
-    assert [path.name[18:] for path in sorted(set(versions.iterdir()) - there)] == ["zoo.py", "ant.py"]
+    assert [path.name[18:] for path in sorted(set(versions.glob("*.py")) - there)] == ["zoo.py", "ant.py"]
     assert re.fullmatch(r"Error: There is a migration \d{8}_zoo already: .*\n", failed.value.output)
     assert first.read_text() == written
 
