@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from anyio import to_thread
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Identity, Table
 from sqlalchemy.schema import CreateTable
 
+from app.cli.models import load_tables
 from app.database.engine import ROOT
 from app.database.model import Model
 from tests.databases import alembic_commands, empty_database, migrate
@@ -28,6 +30,7 @@ INTEGER = BigInteger().with_variant(BigInteger(), "sqlite")
 @pytest.fixture
 def offices() -> Iterator[Table]:
     """A table that the models have and no migration."""
+    load_tables()
     table = Table(
         "offices",
         Model.metadata,
@@ -86,6 +89,7 @@ async def test_drafts_of_one_day_stand_in_their_order(tmp_path: Path) -> None:
     await draft("Zoo", cwd=tmp_path, url=NOWHERE)
     first = (set(versions.glob("*.py")) - there).pop()
     written = first.read_text()
+    await asyncio.sleep(1)  # Nobody drafts twice in a second, which is what names tell.
     await draft("Ant", cwd=tmp_path, url=NOWHERE)
     with pytest.raises(subprocess.CalledProcessError) as failed:
         await draft("Zoo", cwd=tmp_path, url=NOWHERE)
