@@ -17,6 +17,7 @@ from app.credentials.passwords import hasher
 from app.credentials.tokens import make_token, token_hash
 from benchmarks import load
 from benchmarks.load import Traffic
+from benchmarks.measurement import Figures, cpu_seconds
 from benchmarks.postgres import Database, Postgres, upgrade
 from benchmarks.servers import SERVERS, Running
 
@@ -61,8 +62,7 @@ def reads(postgres: Postgres, *, rounds: int, seconds: int) -> None:
     database.run(SIGN_IN, arguments=([token_hash(token.encode()) for token in tokens],))
     database.run("VACUUM (ANALYZE) sessions")
     signed = {"open": [""] * PEOPLE, "own": tokens, "another's": [tokens[0]] * PEOPLE}
-    rates: dict[str, list[float]] = {kind: [] for kind in signed}
-    cpu: dict[str, list[float]] = {kind: [] for kind in signed}
+    figures: dict[str, list[Figures]] = {kind: [] for kind in signed}
     with (
         tempfile.TemporaryDirectory() as folder,
         running(database, ACCESS="open") as free,
@@ -74,19 +74,23 @@ def reads(postgres: Postgres, *, rounds: int, seconds: int) -> None:
         for seed in range(rounds + 1):
             for kind in signed:
                 server, traffic = free if kind == "open" else closed, Traffic("signed", 32, str(Path(folder, kind)))
-                before = server.cpu_seconds()
+                before = cpu_seconds(server, postgres)
                 seen = load.run(server.port, traffic, users=PEOPLE, seconds=seconds, seed=seed)
                 if seed:  # The first round warms up.
-                    rates[kind].append(seen.requests / seen.seconds)
-                    cpu[kind].append((server.cpu_seconds() - before) / seen.requests * 1e6)
-    print(f"{'':<10}{'requests/s':>12}{'of open':>10}{'10%':>8}{'90%':>8}{'CPU us':>8}{'of open':>10}")
-    for kind in signed:
-        of = [one / other for one, other in zip(rates[kind], rates["open"], strict=True)]
-        spent = [other / one for one, other in zip(cpu[kind], cpu["open"], strict=True)]
+                    after = cpu_seconds(server, postgres)
+                    spent = {name: (after[name] - before[name]) * 1e6 / seen.requests for name in after}
+                    figures[kind].append(spent | {"rate": seen.requests / seen.seconds})
+    print(f"{'':<10}{'requests/s':>12}{'of open':>10}{'10%':>8}{'90%':>8}{'CPU us':>8}{'PostgreSQL us':>15}")
+    for kind, found in figures.items():
+        of = [one["rate"] / other["rate"] for one, other in zip(found, figures["open"], strict=True)]
         tenths = statistics.quantiles(of, n=10)
+        rate, ours, database_cpu = (
+            statistics.median(one.get(name, 0) for one in found)
+            for name in ("rate", "cpu_ms_per_request", "database_cpu_ms_per_request")
+        )
         print(
-            f"{kind:<10}{statistics.median(rates[kind]):>12,.0f}{statistics.median(of):>10.3f}"
-            f"{tenths[0]:>8.3f}{tenths[-1]:>8.3f}{statistics.median(cpu[kind]):>8.0f}{statistics.median(spent):>10.3f}"
+            f"{kind:<10}{rate:>12,.0f}{statistics.median(of):>10.3f}{tenths[0]:>8.3f}{tenths[-1]:>8.3f}"
+            f"{ours:>8.0f}{database_cpu:>15.0f}"
         )
 
 

@@ -8,12 +8,27 @@ from typing import Any
 import httpx
 import pytest
 from litestar import Litestar
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.engine import configure_database
 from app.repository.lookups import MOST_KEYS, PATIENCE, Lookups, SharedFailure
+from app.repository.reader import Reader, Rendered, by_key
+from app.resources.sessions.model import Session
+from app.resources.users.model import User
+from app.settings import Settings
+from app.settings.database_url import DatabaseUrl
 from tests.people import add_crowd
 from tests.problems import problem, problem_of
 from tests.test_users import sign_up
+
+CROWD = (
+    "INSERT INTO users (name, email, hashed_password) SELECT n, n || '@example.com', '' FROM generate_series(1, 2000) n"
+)
+SIGNED_IN = """
+INSERT INTO sessions (token_hash, user_id, user_agent, expires_at)
+SELECT sha256(convert_to(name, 'UTF8')), id, '', now() + interval '1 day' FROM users
+"""
 
 
 class Table:
@@ -225,3 +240,22 @@ async def test_a_defect_in_a_shared_statement_is_logged_with_where_it_came_from(
     assert logged["cause"]["exception"] == "builtins.AttributeError"
     assert logged["cause"]["frames"][-1].endswith(" broken")
     assert "a value" not in str(logged)
+
+
+async def test_small_batches_are_planned_once_and_for_all(database: DatabaseUrl, engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        for statement in (CROWD, SIGNED_IN, "ANALYZE users, sessions"):
+            await connection.execute(text(statement))
+    pool_of_one = configure_database(Settings(database_url=database, db_pool_size=1, db_max_overflow=0)).get_engine()
+    reader = Reader(pool_of_one, limit=5)
+    sessions = select(Session.token_hash, User.name).join(User, User.id == Session.user_id)
+    lookup = by_key(sessions, Session.token_hash)
+
+    for _ in range(20):
+        await asyncio.gather(*(reader.find(lookup, key) for key in (b"1", b"2", b"3")))
+    plans = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE strpos(statement, $1) > 0"
+    ((custom, generic),) = await reader.records(Rendered(plans, (("shape", "token_hash = ANY"),)), {})
+    await pool_of_one.dispose()
+
+    assert custom <= 5
+    assert custom + generic == 20

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Select, any_, bindparam
+from sqlalchemy import Select, any_, bindparam, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -54,7 +55,10 @@ def by_key(statement: Select[*tuple[Any, ...]], key: Sortable) -> Lookup:
     """
     place = [str(column) for column in statement.selected_columns].index(str(getattr(key, "expression", key)))
     one = statement.where(key == bindparam("key", type_=key.type))
-    many = statement.where(key == any_(bindparam("keys", type_=ARRAY(key.type))))
+    keys = bindparam("keys", type_=ARRAY(key.type))
+    # Below a SELECT of its own the planner cannot count them, and finds one plan good enough for all. It would plan
+    # small batches anew each time: of eight sessions with their users PostgreSQL's CPU was 150 us, and is 40.
+    many = statement.where(key == any_(sql_cast(select(keys).scalar_subquery(), keys.type)))
     return Lookup(render(one), render(many), place)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
@@ -15,11 +17,24 @@ from app.http.path_parameters import RowId
 from app.http.responses import JsonResponse, changed, created, found, listed
 from app.http.rules import Caller, caller_of
 from app.http.throttling import Throttling
+from app.repository import schemas
 from app.repository.schemas import CursorPage, Page, Stored
 from app.resources.users.model import LastAdministrator
 from app.resources.users.repository import UserRepository, accounts, own, users
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserCreate, UserQuery, UserRead, UserUpdate
 from app.validation.weak_passwords import check_personal
+
+
+async def _own_row(caller: schemas.Caller, request: AnyRequest) -> JsonResponse[UserRead]:
+    """The row that came with the session.
+
+    Whose sessions were looked up together answer together, too: Granian's thread sleeps after each answer that no
+    other follows at once, and to wake it costs more than a turn of the loop. CPU of a GET by 32 clients: 88 us instead
+    of 103, by one client as before.
+    """
+    response = found(own(caller), request)
+    await asyncio.sleep(0)
+    return response
 
 
 class UserController(Controller):
@@ -60,7 +75,7 @@ class UserController(Controller):
 
         The user whose token it is, as by their id.
         """
-        return found(own(caller), request)
+        return await _own_row(caller, request)
 
     @get(
         "/{user_id:str}",
@@ -71,7 +86,9 @@ class UserController(Controller):
     async def read(self, request: AnyRequest, user_id: RowId, reader: Reader) -> JsonResponse[UserRead]:
         """Read a user."""
         caller = caller_of(request)
-        return found(own(caller) if caller and caller.id == user_id else await users.get(reader, user_id), request)
+        if caller and caller.id == user_id:
+            return await _own_row(caller, request)
+        return found(await users.get(reader, user_id), request)
 
     @patch(
         "/{user_id:str}",
