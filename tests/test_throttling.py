@@ -149,6 +149,34 @@ async def test_room_comes_back_with_time(workers: list[Litestar], engine: AsyncE
         assert (await client.post("/sessions", json=WRONG)).status_code == 429
 
 
+async def test_one_connection_is_enough_for_whatever_is_counted(
+    client: httpx.AsyncClient, database: DatabaseUrl, engine: AsyncEngine
+) -> None:
+    ada = await add_user(engine, "Ada")
+    root = bearer(await add_session(engine, await add_user(engine, "Root", is_admin=True)))
+    settings = Settings(
+        database_url=database, db_pool_size=1, db_max_overflow=0, db_pool_timeout=1, access="token", log_level="error"
+    )
+    app = create_app(settings)
+    new = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
+    async with engine.connect() as connection:
+        await connection.execute(text("TRUNCATE throttles"))
+
+    async with app.lifespan(), at(app, HERE) as worker:
+        begun = await worker.post(f"/users/{ada}/password-resets", headers=root)
+        chosen = {"token": begun.json()["token"], "new_password": "battery staple"}
+        reset = await worker.post("/password-resets", json=chosen)
+        signed_in = await worker.post("/sessions", json={**RIGHT, "password": "battery staple"})
+        mine = bearer(signed_in.json().get("token", ""))
+        change = {"current_password": "battery staple", "new_password": PASSWORD}
+        changed = await worker.put(f"/users/{ada}/password", json=change, headers=mine)
+        signed_up = await worker.post("/users", json=new, headers={"Idempotency-Key": "0123456789abcdef"})
+        taken = await worker.post("/users", json=new, headers={"Idempotency-Key": "fedcba9876543210"})
+
+    answers = (begun, reset, signed_in, changed, signed_up, taken)
+    assert [answer.status_code for answer in answers] == [201, 204, 201, 204, 201, 409]
+
+
 @pytest.mark.parametrize(
     ("trusted", "peer", "passed_on", "network"),
     [

@@ -91,5 +91,6 @@ class PasswordController(Controller):
         await hash_of(reader, user_id, data.new_password)
         attempt = await throttling.attempt(request, user_id=user_id)
         hashed = await passwords.hash(data.new_password)
-        await finish_reset(transaction, data.token, user_id, hashed)
+        # Before the transaction has a connection: where all are lent, each would wait for another's.
         await throttling.succeeded(attempt)
+        await finish_reset(transaction, data.token, user_id, hashed)
