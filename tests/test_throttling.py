@@ -90,6 +90,17 @@ async def test_a_success_is_not_counted(workers: list[Litestar], engine: AsyncEn
     assert statuses == [201] * 6 + [401] * 5 + [429]
 
 
+async def test_guesses_are_counted_where_there_is_no_password(workers: list[Litestar], engine: AsyncEngine) -> None:
+    await add_user(engine, "Ada")
+    async with engine.connect() as connection:
+        await connection.execute(text("UPDATE users SET hashed_password = ''"))
+
+    async with at(workers[0], HERE) as client:
+        statuses = [(await client.post("/sessions", json=WRONG)).status_code for _ in range(6)]
+
+    assert statuses == [401] * 5 + [429]
+
+
 async def test_a_network_is_counted_whomever_it_tries(workers: list[Litestar], engine: AsyncEngine) -> None:
     sign_in = Throttle(engine, SIGN_IN)
     for n in range(30):

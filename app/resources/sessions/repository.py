@@ -83,7 +83,7 @@ class Sessions:
     async def verified(self, data: SignIn) -> Account:
         """Whose address and password these are. Raises: Unauthenticated, in the same time whatever is wrong."""
         user_id, name, email, active, hashed = (await self._reader.records(_BY_EMAIL, {"email": data.email}))[0]
-        hashed = hashed or await self._passwords.hash(data.password)
+        hashed = await self._passwords.hash(data.password) if hashed is None else hashed
         if not await self._passwords.verify(data.password, hashed) or not active:
             raise Unauthenticated(WRONG)
         rehashed = await self._passwords.hash(data.password) if should_rehash(hashed, data.password) else None
