@@ -62,7 +62,8 @@ class PasswordController(Controller):
             await throttling.succeeded(attempt)
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None
-        await replace_password(transaction, user_id, hashed, instead_of=stored, keep=keep)
+        instead_of = None if data.current_password is UNSET else stored
+        await replace_password(transaction, user_id, hashed, instead_of=instead_of, keep=keep)
 
     @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
     async def begin_password_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
