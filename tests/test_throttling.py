@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -99,6 +99,31 @@ async def test_guesses_are_counted_where_there_is_no_password(workers: list[Lite
         statuses = [(await client.post("/sessions", json=WRONG)).status_code for _ in range(6)]
 
     assert statuses == [401] * 5 + [429]
+
+
+async def test_what_overload_turned_away_is_not_counted(
+    workers: list[Litestar], engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = bearer(await add_session(engine, await add_user(engine, "Ada", is_admin=True)))
+    change = {"current_password": PASSWORD, "new_password": "battery staple"}
+    new = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
+    key = {"Idempotency-Key": "0123456789abcdef"}
+
+    async with at(workers[0], HERE) as client:
+        token = (await client.post("/users/1/password-resets", headers=mine)).json()["token"]
+        chosen = {"token": token, "new_password": "battery staple"}
+        with monkeypatch.context() as overload:
+            overload.setattr(cast("Any", workers[0].dependencies["passwords"]).dependency(), "limit", 0)
+            refused = [await client.post("/sessions", json=RIGHT) for _ in range(6)]
+            refused += [await client.put("/users/1/password", json=change, headers=mine) for _ in range(6)]
+            refused += [await client.post("/password-resets", json=chosen) for _ in range(6)]
+            refused += [await client.post("/users", json=new, headers=headers) for headers in [{}, key] * 11]
+        async with engine.connect() as connection:
+            ahead = list(await connection.scalars(text("SELECT free_at > now() + interval '1 s' FROM throttles")))
+        let_in = await client.post("/sessions", json=RIGHT)
+
+    assert [answer.status_code for answer in refused] == [503] * 40
+    assert (any(ahead), let_in.status_code) == (False, 201)
 
 
 async def test_a_network_is_counted_whomever_it_tries(workers: list[Litestar], engine: AsyncEngine) -> None:

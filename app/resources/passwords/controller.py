@@ -56,10 +56,9 @@ class PasswordController(Controller):
             raise wrong_password("required")
         stored = await hash_of(reader, user_id, data.new_password)
         if data.current_password is not UNSET:
-            attempt = await throttling.attempt(request, user_id=user_id)
-            if not await passwords.verify(data.current_password, stored):
-                raise wrong_password("is not the password of this account")
-            await throttling.succeeded(attempt)
+            async with throttling.attempt(request, user_id=user_id):
+                if not await passwords.verify(data.current_password, stored):
+                    raise wrong_password("is not the password of this account")
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None
         instead_of = None if data.current_password is UNSET else stored
@@ -90,8 +89,7 @@ class PasswordController(Controller):
         """
         user_id = await user_of_reset(reader, data.token)
         await hash_of(reader, user_id, data.new_password)
-        attempt = await throttling.attempt(request, user_id=user_id)
-        hashed = await passwords.hash(data.new_password)
-        # Before the transaction has a connection: where all are lent, each would wait for another's.
-        await throttling.succeeded(attempt)
+        # Ends before the transaction has a connection: where all are lent, each would wait for another's.
+        async with throttling.attempt(request, user_id=user_id):
+            hashed = await passwords.hash(data.new_password)
         await finish_reset(transaction, data.token, user_id, hashed)
