@@ -243,6 +243,22 @@ async def test_the_last_use_is_written_beside_the_requests(
         await asyncio.sleep(0.05)
 
 
+async def test_the_last_use_is_written_by_one_of_several_workers(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await add_session(engine, await add_user(engine, "Ada"), idle="2 hours")
+    workers = LastUse(engine), LastUse(engine)
+    for worker in workers:
+        worker.note(1)
+
+    seen = []
+    for worker in workers:
+        await worker.write()
+        seen += await rows(engine, "SELECT last_used_at FROM sessions")
+
+    assert seen[0] == seen[1]
+
+
 async def test_the_last_use_is_written_however_many_there_are(remote: httpx.AsyncClient, engine: AsyncEngine) -> None:
     await add_session(engine, await add_user(engine, "Ada"), idle="2 hours")
     last_use = LastUse(engine)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import bcrypt
 import httpx
 import pytest
 from sqlalchemy import text
@@ -77,6 +78,18 @@ async def test_whose_account_ends_before_a_sign_in_does_not_come_in(
         ended, refused = await wait(ending(client)), await wait(signing_in(remote))
 
     assert (ended.result().is_success, refused.result().status_code) == (True, 401)
+
+
+async def test_a_password_is_set_behind_a_sign_in_that_renews_the_hash(
+    remote: httpx.AsyncClient, client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    await add_user(engine, "Ada", hashed=bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode())
+
+    async with queue_at(engine, 1) as wait:
+        await wait(signing_in(remote))
+        changed = await wait(ENDINGS["changed"](client))
+
+    assert (changed.result().status_code, (await signing_in(remote)).status_code) == (204, 401)
 
 
 async def test_two_who_sign_in_at_the_limit_leave_as_many_sessions_as_there_may_be(

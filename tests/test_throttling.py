@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -90,6 +90,42 @@ async def test_a_success_is_not_counted(workers: list[Litestar], engine: AsyncEn
     assert statuses == [201] * 6 + [401] * 5 + [429]
 
 
+async def test_guesses_are_counted_where_there_is_no_password(workers: list[Litestar], engine: AsyncEngine) -> None:
+    await add_user(engine, "Ada")
+    async with engine.connect() as connection:
+        await connection.execute(text("UPDATE users SET hashed_password = ''"))
+
+    async with at(workers[0], HERE) as client:
+        statuses = [(await client.post("/sessions", json=WRONG)).status_code for _ in range(6)]
+
+    assert statuses == [401] * 5 + [429]
+
+
+async def test_what_overload_turned_away_is_not_counted(
+    workers: list[Litestar], engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = bearer(await add_session(engine, await add_user(engine, "Ada", is_admin=True)))
+    change = {"current_password": PASSWORD, "new_password": "battery staple"}
+    new = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
+    key = {"Idempotency-Key": "0123456789abcdef"}
+
+    async with at(workers[0], HERE) as client:
+        token = (await client.post("/users/1/password-resets", headers=mine)).json()["token"]
+        chosen = {"token": token, "new_password": "battery staple"}
+        with monkeypatch.context() as overload:
+            overload.setattr(cast("Any", workers[0].dependencies["passwords"]).dependency(), "limit", 0)
+            refused = [await client.post("/sessions", json=RIGHT) for _ in range(6)]
+            refused += [await client.put("/users/1/password", json=change, headers=mine) for _ in range(6)]
+            refused += [await client.post("/password-resets", json=chosen) for _ in range(6)]
+            refused += [await client.post("/users", json=new, headers=headers) for headers in [{}, key] * 11]
+        async with engine.connect() as connection:
+            ahead = list(await connection.scalars(text("SELECT free_at > now() + interval '1 s' FROM throttles")))
+        let_in = await client.post("/sessions", json=RIGHT)
+
+    assert [answer.status_code for answer in refused] == [503] * 40
+    assert (any(ahead), let_in.status_code) == (False, 201)
+
+
 async def test_a_network_is_counted_whomever_it_tries(workers: list[Litestar], engine: AsyncEngine) -> None:
     sign_in = Throttle(engine, SIGN_IN)
     for n in range(30):
@@ -147,6 +183,34 @@ async def test_room_comes_back_with_time(workers: list[Litestar], engine: AsyncE
 
     async with at(workers[0], HERE) as client:
         assert (await client.post("/sessions", json=WRONG)).status_code == 429
+
+
+async def test_one_connection_is_enough_for_whatever_is_counted(
+    client: httpx.AsyncClient, database: DatabaseUrl, engine: AsyncEngine
+) -> None:
+    ada = await add_user(engine, "Ada")
+    root = bearer(await add_session(engine, await add_user(engine, "Root", is_admin=True)))
+    settings = Settings(
+        database_url=database, db_pool_size=1, db_max_overflow=0, db_pool_timeout=1, access="token", log_level="error"
+    )
+    app = create_app(settings)
+    new = {"name": "Eve", "email": "eve@example.com", "password": PASSWORD}
+    async with engine.connect() as connection:
+        await connection.execute(text("TRUNCATE throttles"))
+
+    async with app.lifespan(), at(app, HERE) as worker:
+        begun = await worker.post(f"/users/{ada}/password-resets", headers=root)
+        chosen = {"token": begun.json()["token"], "new_password": "battery staple"}
+        reset = await worker.post("/password-resets", json=chosen)
+        signed_in = await worker.post("/sessions", json={**RIGHT, "password": "battery staple"})
+        mine = bearer(signed_in.json().get("token", ""))
+        change = {"current_password": "battery staple", "new_password": PASSWORD}
+        changed = await worker.put(f"/users/{ada}/password", json=change, headers=mine)
+        signed_up = await worker.post("/users", json=new, headers={"Idempotency-Key": "0123456789abcdef"})
+        taken = await worker.post("/users", json=new, headers={"Idempotency-Key": "fedcba9876543210"})
+
+    answers = (begun, reset, signed_in, changed, signed_up, taken)
+    assert [answer.status_code for answer in answers] == [201, 204, 201, 204, 201, 409]
 
 
 @pytest.mark.parametrize(

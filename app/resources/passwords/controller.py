@@ -56,13 +56,13 @@ class PasswordController(Controller):
             raise wrong_password("required")
         stored = await hash_of(reader, user_id, data.new_password)
         if data.current_password is not UNSET:
-            attempt = await throttling.attempt(request, user_id=user_id)
-            if not await passwords.verify(data.current_password, stored):
-                raise wrong_password("is not the password of this account")
-            await throttling.succeeded(attempt)
+            async with throttling.attempt(request, user_id=user_id):
+                if not await passwords.verify(data.current_password, stored):
+                    raise wrong_password("is not the password of this account")
         hashed = await passwords.hash(data.new_password)
         keep = visitor.session_id if visitor else None
-        await replace_password(transaction, user_id, hashed, instead_of=stored, keep=keep)
+        instead_of = None if data.current_password is UNSET else stored
+        await replace_password(transaction, user_id, hashed, instead_of=instead_of, keep=keep)
 
     @post("/users/{user_id:str}/password-resets", who="administrator", responses=problems(404, 422, 503))
     async def begin_password_reset(self, user_id: RowId, transaction: Transaction) -> JsonResponse[ResetToken]:
@@ -89,7 +89,7 @@ class PasswordController(Controller):
         """
         user_id = await user_of_reset(reader, data.token)
         await hash_of(reader, user_id, data.new_password)
-        attempt = await throttling.attempt(request, user_id=user_id)
-        hashed = await passwords.hash(data.new_password)
+        # Ends before the transaction has a connection: where all are lent, each would wait for another's.
+        async with throttling.attempt(request, user_id=user_id):
+            hashed = await passwords.hash(data.new_password)
         await finish_reset(transaction, data.token, user_id, hashed)
-        await throttling.succeeded(attempt)

@@ -43,9 +43,8 @@ class SessionController(Controller):
 
         The token is shown this once. An unknown address, a wrong password and a deactivated account are the same 401.
         """
-        attempt = await throttling.attempt(request, email=data.email)
-        account = await sessions.verified(data)
-        await throttling.succeeded(attempt)
+        async with throttling.attempt(request, email=data.email) as attempt:
+            account = await sessions.verified(data)
         user_agent = _unprintable.sub(" ", header_value(request, b"user-agent") or "")[:200]
         signed_in = await sessions.begin(transaction, account, data, user_agent)
         await know_network(transaction, signed_in.user.id, attempt.network)

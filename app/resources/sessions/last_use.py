@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from app.database.beside import beside
 from app.database.errors import DRIVER_ERRORS
 from app.resources.sessions.model import Session
 
+IS_STALE = Session.last_used_at < func.now() - timedelta(minutes=1)
 _INTERVAL = 1.0
 _log = structlog.get_logger("app.sessions")
 
@@ -35,7 +37,7 @@ class LastUse:
         if not used:
             return
         noted = Session.id == any_(literal([*used], ARRAY(Session.id.type)))
-        free = select(Session.id).where(noted).with_for_update(skip_locked=True)
+        free = select(Session.id).where(noted, IS_STALE).with_for_update(skip_locked=True)
         written = update(Session).where(Session.id.in_(free)).values(last_used_at=func.now())
         try:
             async with self._engine.begin() as connection:

@@ -14,7 +14,7 @@ from app.credentials.tokens import make_token, token_hash
 from app.problems import Missing, Unauthenticated
 from app.repository.reader import Lookup, Reader, Rendered, by_key, render
 from app.repository.schemas import Caller
-from app.resources.sessions.last_use import LastUse
+from app.resources.sessions.last_use import IS_STALE, LastUse
 from app.resources.sessions.model import Session
 from app.resources.sessions.schemas import SessionRead, SignedIn, SignIn
 from app.resources.users.model import User
@@ -83,7 +83,7 @@ class Sessions:
     async def verified(self, data: SignIn) -> Account:
         """Whose address and password these are. Raises: Unauthenticated, in the same time whatever is wrong."""
         user_id, name, email, active, hashed = (await self._reader.records(_BY_EMAIL, {"email": data.email}))[0]
-        hashed = hashed or await self._passwords.hash(data.password)
+        hashed = await self._passwords.hash(data.password) if hashed is None else hashed
         if not await self._passwords.verify(data.password, hashed) or not active:
             raise Unauthenticated(WRONG)
         rehashed = await self._passwords.hash(data.password) if should_rehash(hashed, data.password) else None
@@ -111,9 +111,8 @@ class Sessions:
         return statement.where(Session.expires_at > func.now(), Session.last_used_at > func.now() - self._idle)
 
     def _lookup(self) -> Lookup:
-        is_stale = Session.last_used_at < func.now() - timedelta(minutes=1)
         row = [User.id, User.name, User.email, User.version, User.is_admin]
-        statement = select(Session.token_hash, is_stale.label("is_stale"), Session.id.label("session_id"), *row)
+        statement = select(Session.token_hash, IS_STALE.label("is_stale"), Session.id.label("session_id"), *row)
         statement = statement.join(User, User.id == Session.user_id).where(User.active)
         return by_key(self._living(statement), Session.token_hash)
 

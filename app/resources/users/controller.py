@@ -58,8 +58,8 @@ class UserController(Controller):
         the name or the address.
         """
         check_personal(data.password, data.name, data.email)
-        await throttling.sign_up(request)
-        hashed = await passwords.hash(data.password)
+        async with throttling.sign_up(request):
+            hashed = await passwords.hash(data.password)
         return created(await UserRepository(session=transaction).sign_up(data, hashed), self.path)
 
     @get(who="administrator", responses=problems(422, 503), operation_class=listed_by(users))
