@@ -172,8 +172,11 @@ async def test_only_administrators_sign_people_up_where_so_set(
 
     async with app.lifespan(), client_of(app, address="203.0.113.7", host="api.example.com") as client:
         answers = [await client.post("/users", json=new, headers=given) for given in headers]
+        described = (await client.get("/schema/openapi.json")).json()["paths"]["/users"]["post"]
 
     assert [answer.status_code for answer in answers] == [401, 403, 201]
+    assert described["security"] == [{"bearer": []}]
+    assert described["description"].endswith(RULES["administrator"] + ".")
 
 
 def test_a_route_without_a_rule_stops_the_start() -> None:
