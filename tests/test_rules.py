@@ -194,6 +194,27 @@ def test_a_route_without_a_rule_stops_the_start() -> None:
             apply_rules(Litestar([handler], openapi_config=None).routes, None)
 
 
+@pytest.mark.usefixtures("remote")
+async def test_a_route_that_comes_later_keeps_its_rule(database: DatabaseUrl, engine: AsyncEngine) -> None:
+    @get("/late", who="administrator", sync_to_thread=False)
+    def late() -> None: ...
+
+    @get("/forgotten")
+    async def forgotten() -> None: ...
+
+    app = create_app(Settings(database_url=database, access="token", log_format="json", log_level="error"))
+    app.register(late)
+    mine = bearer(await add_session(engine, await add_user(engine, "Ada")))
+
+    async with app.lifespan(), client_of(app) as client:
+        answers = [await client.get(path, headers=mine) for path in ("/late", "/users/me")]
+        nobody = await client.get("/late")
+
+    assert [*(answer.status_code for answer in answers), nobody.status_code] == [403, 200, 401]
+    with pytest.raises(TypeError, match=r"forgotten.* says who="):
+        app.register(forgotten)
+
+
 async def test_the_document_says_who_needs_a_token(
     closed_app: Litestar, remote: httpx.AsyncClient, client: httpx.AsyncClient
 ) -> None:

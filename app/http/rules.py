@@ -106,12 +106,14 @@ def caller_of(request: Request[Any, Any, Any]) -> schemas.Caller | None:
 def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None, *, local: bool = False) -> None:
     """Have the gate see to the rules, and the document say who needs a token, and whom nothing would help.
 
-    Raises: TypeError, without a rule.
+    Handlers that it has seen before stay as they are. Raises: TypeError, without a rule.
     """
     for route in routes:
         if not isinstance(route, HTTPRoute):
             raise TypeError(f"{route.path} is no route that a rule can be said of")
-        for handler in (handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods):
+        for handler in route.route_handlers:
+            if "OPTIONS" in handler.http_methods or handler.opt.get("ruled"):
+                continue
             rule = handler.opt.get("who")
             if rule not in RULES or (rule == "self" and "user_id" not in route.path_parameters):
                 raise TypeError(f"{handler} of {route.path} says who={rule!r}; {RULES.get(str(rule), list(RULES))}")
@@ -124,3 +126,4 @@ def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None, *, local: bool =
                 for_administrators = gate is not None and rule == "administrator"
                 refusals |= problems(401, 503, *([Forbidden(_ADMINISTRATORS)] if for_administrators else []))
             handler.responses = {**refusals, **(handler.responses or {})}
+            handler.opt["ruled"] = True
