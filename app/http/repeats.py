@@ -25,7 +25,7 @@ from app.http.exception_handlers import to_problem
 from app.http.openapi import Repeatable, problems
 from app.http.repeat_keys import KeyReused, digest_of, fingerprint_of, key_of
 from app.http.responses import JsonResponse, answer_of, replayed
-from app.http.rules import caller_of
+from app.http.rules import caller_of, hook_of
 from app.problems import Problem
 from app.repository.reader import Reader
 from app.repository.repeats import (
@@ -64,7 +64,7 @@ class Repeats:
                     self._wrap(handler, route.path)
 
     def _wrap(self, handler: HTTPRouteHandler, path: str) -> None:
-        check, handle = handler.before_request, cast("Handle", handler.fn)
+        check, handle = hook_of(handler), cast("Handle", handler.fn)
         if missing := {"data", "transaction"} - handler.parsed_fn_signature.parameters.keys():
             raise TypeError(f"POST {path} is repeatable, and has no {', no '.join(sorted(missing))}")
 
