@@ -60,7 +60,8 @@ class Repeats:
         """
         for route in routes:
             for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
-                if handler.opt.get("repeatable"):
+                # One handler may have several paths.
+                if handler.opt.get("repeatable") and handler.operation_class is not Repeatable:
                     self._wrap(handler, route.path)
 
     def _wrap(self, handler: HTTPRouteHandler, path: str) -> None:
@@ -70,7 +71,8 @@ class Repeats:
 
         async def read_key(request: AnyRequest) -> Any:
             key = key_of(request)
-            _given.set(None if key is None else (request, digest_of(caller_of(request), f"POST {path}", key)))
+            route = f"POST {request.scope['path_template']}"
+            _given.set(None if key is None else (request, digest_of(caller_of(request), route, key)))
             return None if check is None else await check(request)
 
         @wraps(handle)
