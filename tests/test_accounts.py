@@ -121,6 +121,38 @@ async def test_there_is_an_administrator_after_every_race(client: httpx.AsyncCli
             left = await connection.scalar(text("SELECT id FROM users WHERE is_admin AND active"))
 
 
+async def test_whoever_stops_being_an_administrator_meanwhile_is_waited_for_in_the_same_order(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    """The second request no longer sees in Ada and Bob the administrators whom the first one has locked."""
+    await add_people(engine, *((name, f"{name}@example.com") for name in ("Ada", "Bob", "Cay")))
+    await promote(client, 1, 2, 3)
+    held = engine.execution_options(isolation_level="READ COMMITTED")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    demote, lock = "UPDATE users SET is_admin = false WHERE id = {}", "SELECT FROM users WHERE id = {} FOR UPDATE"
+    asked: list[asyncio.Task[httpx.Response]] = []
+
+    async with held.connect() as ada, held.connect() as bob, engine.connect() as look:
+
+        async def ask(user_id: int) -> None:
+            asked.append(asyncio.create_task(client.patch(f"/users/{user_id}/account", json={"is_admin": True})))
+            while await look.scalar(waiting) != len(asked):
+                await asyncio.sleep(0.01)
+
+        await ada.execute(text(demote.format(1)))
+        await ask(3)
+        await look.execute(text(demote.format(2)))
+        await bob.execute(text(lock.format(2)))
+        await ada.commit()
+        await ask(1)
+        await bob.commit()
+        answers = await asyncio.gather(*asked)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
 CREATE = ("users", "create", "--name", "Ada", "--email", "ada@example.com", "--password-stdin")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from app.repository.crud import Collection, Condition, Repository
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
@@ -68,7 +68,9 @@ class UserRepository(Repository[User, UserRead]):
     async def _lock_administrators(self, *, besides: int) -> list[int]:
         """The other administrators, who stay what they are until the end of the transaction.
 
-        All are locked before the one that is to change, and in one order, so that nobody waits for each other.
+        All are locked with the one that is to change, in one order: that one may just have stopped being one of them,
+        and be held by somebody who waits for the others.
         """
-        administrators = select(User.id).where(User.is_admin, User.active).order_by(User.id).with_for_update()
-        return [one for one in await self.session.scalars(administrators) if one != besides]
+        concerned = or_(and_(User.is_admin, User.active), User.id == besides)
+        locked = await self.session.scalars(select(User.id).where(concerned).order_by(User.id).with_for_update())
+        return [one for one in locked if one != besides]
