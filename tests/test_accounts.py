@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import httpx
@@ -121,38 +122,6 @@ async def test_there_is_an_administrator_after_every_race(client: httpx.AsyncCli
             left = await connection.scalar(text("SELECT id FROM users WHERE is_admin AND active"))
 
 
-async def test_whoever_stops_being_an_administrator_meanwhile_is_waited_for_in_the_same_order(
-    client: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
-    """The second request no longer sees in Ada and Bob the administrators whom the first one has locked."""
-    await add_people(engine, *((name, f"{name}@example.com") for name in ("Ada", "Bob", "Cay")))
-    await promote(client, 1, 2, 3)
-    held = engine.execution_options(isolation_level="READ COMMITTED")
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    demote, lock = "UPDATE users SET is_admin = false WHERE id = {}", "SELECT FROM users WHERE id = {} FOR UPDATE"
-    asked: list[asyncio.Task[httpx.Response]] = []
-
-    async with held.connect() as ada, held.connect() as bob, engine.connect() as look:
-
-        async def ask(user_id: int) -> None:
-            asked.append(asyncio.create_task(client.patch(f"/users/{user_id}/account", json={"is_admin": True})))
-            while await look.scalar(waiting) != len(asked):
-                await asyncio.sleep(0.01)
-
-        await ada.execute(text(demote.format(1)))
-        await ask(3)
-        await look.execute(text(demote.format(2)))
-        await bob.execute(text(lock.format(2)))
-        await ada.commit()
-        await ask(1)
-        await bob.commit()
-        answers = await asyncio.gather(*asked)
-
-    assert [answer.status_code for answer in answers] == [200, 200]
-
-
 CREATE = ("users", "create", "--name", "Ada", "--email", "ada@example.com", "--password-stdin")
 
 
@@ -233,6 +202,47 @@ async def test_there_is_an_administrator_after_a_race_with_an_import(
         refused = await importing
 
     assert (refused.exit_code, LAST["detail"] in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("second", ["a request", "an import"])
+async def test_who_changes_administrators_waits_for_each_other_in_one_order(
+    shell: Shell, client: httpx.AsyncClient, engine: AsyncEngine, second: str
+) -> None:
+    """The second one no longer sees administrators in Ada and Bob, whom the first one has locked and waits for."""
+    await add_people(engine, *((name, f"{name}@example.com") for name in ("Ada", "Bob", "Cay")))
+    await promote(client, 1, 2, 3)
+    held = engine.execution_options(isolation_level="READ COMMITTED")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    demote, lock = "UPDATE users SET is_admin = false WHERE id = {}", "SELECT FROM users WHERE id = {} FOR UPDATE"
+    asked: list[asyncio.Task[Any]] = []
+
+    async with held.connect() as ada, held.connect() as bob, engine.connect() as look:
+
+        async def wait(asking: Coroutine[Any, Any, Any]) -> None:
+            asked.append(asyncio.create_task(asking))
+            while await look.scalar(waiting) != len(asked):
+                await asyncio.sleep(0.01)
+
+        def promoting(user_id: int) -> Coroutine[Any, Any, Any]:
+            return client.patch(f"/users/{user_id}/account", json={"is_admin": True})
+
+        await ada.execute(text(demote.format(1)))
+        await wait(promoting(3))
+        await look.execute(text(demote.format(2)))
+        await bob.execute(text(lock.format(2)))
+        await ada.commit()
+        await wait(
+            promoting(1) if second == "a request" else shell.run(*UPDATE, stdin=INACTIVE[: INACTIVE.index("2,")])
+        )
+        await bob.commit()
+        answers = await asyncio.gather(*asked)
+
+    if second == "a request":
+        assert [answer.status_code for answer in answers] == [200, 200]
+    else:
+        assert (answers[0].status_code, answers[1].exit_code, answers[1].stderr) == (200, 0, "")
 
 
 async def test_a_command_lists_and_ends_sessions(shell: Shell, engine: AsyncEngine) -> None:

@@ -109,7 +109,11 @@ class Staging:
         return None if line is None else int(line)
 
     async def lock(self, condition: str) -> list[int] | None:
-        """The rows of a condition, which stay as they are until the end of the transaction."""
+        """The rows of a condition, which stay as they are until the end of the transaction.
+
+        There may be others who change such rows: they take turns.
+        """
+        await self._driver.execute(statements.TURN, condition, timeout=STAGING_TIMEOUT)
         ids: list[int] | None = (await self._record(statements.LOCK, self._names | {"condition": condition}))[0]
         return ids
 

@@ -46,6 +46,7 @@ SELECT s.given_id AS old, t.id AS new FROM staged s JOIN {table} t ON {key_of_t}
 BELONGING_TO_OTHERS = """
 SELECT min(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s} WHERE t.id <> s.id
 """
+TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 LOCK = "SELECT array_agg(id) FROM (SELECT id FROM {table} WHERE {condition} ORDER BY id FOR UPDATE) t"
 TAKING_THE_LAST = """
 SELECT max(s.line) FROM staged s JOIN {table} t ON {key_of_t} = {key_of_s}

@@ -11,6 +11,9 @@ from app.database.model import Model
 from app.problems import Conflict, EmailTaken
 from app.repository.filters import address_key
 
+ADMINISTRATORS = "is_admin AND active"
+"""Those of whom one stays. Who changes that takes turns, by a lock of this name."""
+
 
 class LastAdministrator(Conflict):
     code = "last_administrator"
@@ -35,5 +38,5 @@ class User(Model):
         Index("ix_users_email", address_key(email), unique=True, info={"problem": EmailTaken}),
         Index("ix_users_name", "name", "id"),
         Index("ix_users_created_at", "created_at", "id"),
-        Index("ix_users_administrators", "id", postgresql_where=text("is_admin AND active")),
+        Index("ix_users_administrators", "id", postgresql_where=text(ADMINISTRATORS)),
     )

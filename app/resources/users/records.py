@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from app.bulk.dataset import Dataset, Target
 from app.credentials.hash_forms import NO_PASSWORD, check_hash, normal_hash
 from app.credentials.passwords import Passwords
-from app.resources.users.model import LastAdministrator
+from app.resources.users.model import ADMINISTRATORS, LastAdministrator
 from app.validation.fields import Email, Name, Password
 
 _begins_as_a_hash = re.compile(
@@ -92,7 +92,7 @@ def _users(passwords: Passwords) -> Target:
         secrets=("password", "hashed_password"),
         defaults={"hashed_password": f"'{NO_PASSWORD}'", "active": "true"},
         blanks={"hashed_password": NO_PASSWORD},
-        last=("is_admin AND active", LastAdministrator.detail),
+        last=(ADMINISTRATORS, LastAdministrator.detail),
         rule=_rule,
         suspect=_are_hashes,
         is_slow=_has_password,

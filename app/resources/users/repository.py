@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import func, select, text
 
 from app.repository.crud import Collection, Condition, Repository
 from app.repository.filters import address_key, before, containing, exactly, in_any_case, since
 from app.repository.schemas import Caller, Stored
-from app.resources.users.model import LastAdministrator, User
+from app.resources.users.model import ADMINISTRATORS, LastAdministrator, User
 from app.resources.users.schemas import AccountRead, AccountUpdate, UserAccount, UserCreate, UserQuery, UserRead
 
 _LISTED = {
@@ -68,9 +68,9 @@ class UserRepository(Repository[User, UserRead]):
     async def _lock_administrators(self, *, besides: int) -> list[int]:
         """The other administrators, who stay what they are until the end of the transaction.
 
-        All are locked with the one that is to change, in one order: that one may just have stopped being one of them,
-        and be held by somebody who waits for the others.
+        Locks of rows alone are not enough: whoever waited for one who is an administrator no more holds that row all
+        the same, while somebody who came later, and sees only the others, holds those and waits for this one.
         """
-        concerned = or_(and_(User.is_admin, User.active), User.id == besides)
-        locked = await self.session.scalars(select(User.id).where(concerned).order_by(User.id).with_for_update())
-        return [one for one in locked if one != besides]
+        await self.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(ADMINISTRATORS, 0))))
+        administrators = select(User.id).where(text(ADMINISTRATORS)).order_by(User.id).with_for_update()
+        return [one for one in await self.session.scalars(administrators) if one != besides]
