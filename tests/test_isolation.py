@@ -9,16 +9,21 @@ from functools import partial
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app import create_app
 from app.database.engine import ROOT, configure_database
 from app.http.exception_handlers import to_problem
 from app.resources.users.model import User
 from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
+from tests.callers import add_user
+from tests.clients import client_of
+from tests.test_sign_in_races import queue_at
 from tests.test_users import sign_up
 
 LEAD = "lead"
@@ -152,3 +157,18 @@ async def test_the_level_ends_with_the_work(service_engine: AsyncEngine) -> None
         found.append(await level(session))
 
     assert found == ["repeatable read", "serializable", "read committed"]
+
+
+@pytest.mark.parametrize("default", ["repeatable read", "serializable"])
+async def test_requests_run_at_read_committed_whatever_the_database_does_by_itself(
+    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl, default: str
+) -> None:
+    stricter = {"server_settings": {"default_transaction_isolation": default}}
+    strict = msgspec.structs.replace(database, connect_args={**database.connect_args, **stricter})
+    app = create_app(Settings(database_url=strict, throttle=False, log_format="json", log_level="error"))
+    await add_user(engine, "Ada")
+
+    async with app.lifespan(), client_of(app) as caller, queue_at(engine, 1) as wait:
+        answers = [await wait(caller.patch("/users/1", json={"name": name})) for name in ("Ada L.", "Ada King")]
+
+    assert [answer.result().status_code for answer in answers] == [200, 200]

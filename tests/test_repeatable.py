@@ -44,7 +44,7 @@ class NoteController(Controller):
         """Create a note."""
         return JsonResponse({"text": data.text}, status_code=201, location=f"/users/{user_id}/notes/7")
 
-    @post("/bulk", who="administrator", repeatable=True, before_request=check_array)
+    @post(["/bulk", "/many"], who="administrator", repeatable=True, before_request=check_array)
     async def create_many(
         self, user_id: RowId, data: JSONBody[Annotated[list[Note], Meta(max_length=9)]], transaction: Transaction
     ) -> JsonResponse[Any]:
@@ -82,6 +82,17 @@ async def test_another_path_of_the_route_is_another_request(noting: httpx.AsyncC
     other = await send(noting, "/users/2/notes", {"text": "a"})
 
     assert problem_of(other) == REUSED
+
+
+async def test_each_path_of_a_handler_has_requests_of_its_own(noting: httpx.AsyncClient) -> None:
+    answers = [await send(noting, f"/users/1/notes/{path}", [{"text": "a"}]) for path in ("bulk", "many") * 2]
+
+    assert [(answer.status_code, is_replayed(answer)) for answer in answers] == [
+        (201, False),
+        (201, False),
+        (201, True),
+        (201, True),
+    ]
 
 
 @pytest.mark.parametrize("many", [False, True])

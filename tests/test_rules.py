@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
-from litestar import Litestar, get
+from litestar import Controller, Litestar, get, post
+from litestar.params import JSONBody
 from litestar.routes import HTTPRoute
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import create_app
+from app import application, create_app
 from app.credentials.tokens import make_token
+from app.http.dependencies import AnyRequest, Transaction
+from app.http.responses import JsonResponse
 from app.http.rules import RULES, apply_rules
+from app.problems import Conflict
+from app.repository.schemas import Body
 from app.settings import Settings
 from app.settings.database_url import DatabaseUrl
 from tests.callers import add_session, add_user, bearer
@@ -213,6 +218,44 @@ async def test_a_route_that_comes_later_keeps_its_rule(database: DatabaseUrl, en
     assert [*(answer.status_code for answer in answers), nobody.status_code] == [403, 200, 401]
     with pytest.raises(TypeError, match=r"forgotten.* says who="):
         app.register(forgotten)
+
+
+async def refuse(request: AnyRequest) -> None:
+    raise Conflict
+
+
+class Closed(Controller):
+    path = "/closed"
+    before_request = staticmethod(refuse)
+
+    @get(who="signed_in")
+    async def read(self) -> None:
+        """Read."""
+
+    @post(who="signed_in", repeatable=True)
+    async def create(self, data: JSONBody[Body], transaction: Transaction) -> JsonResponse[Any]:
+        """Create."""
+        return JsonResponse({}, status_code=201)
+
+
+@pytest.mark.parametrize("access", ["local", "token"])
+async def test_what_a_controller_runs_before_its_handlers_runs_behind_the_rules(
+    client: httpx.AsyncClient,
+    engine: AsyncEngine,
+    database: DatabaseUrl,
+    monkeypatch: pytest.MonkeyPatch,
+    access: Literal["local", "token"],
+) -> None:
+    monkeypatch.setattr(application, "RESOURCES", [*application.RESOURCES, Closed])
+    app = create_app(Settings(database_url=database, access=access, log_format="json", log_level="warning"))
+    mine = bearer(await add_session(engine, await add_user(engine, "Ada")))
+
+    async with app.lifespan(), client_of(app) as caller:
+        answers = [await caller.request(method, "/closed", headers=mine, json={}) for method in ("GET", "POST")]
+        stranger = await caller.get("/closed")
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert stranger.status_code == (401 if access == "token" else 409)
 
 
 async def test_the_document_says_who_needs_a_token(

@@ -48,6 +48,8 @@ def configure_database(settings: Settings) -> SQLAlchemyAsyncConfig:
         connection_string=database.url.render_as_string(hide_password=False),
         engine_config=EngineConfig(
             poolclass=Pool,
+            # Above it, which a database may have for its default, whoever waited for a row is refused.
+            isolation_level="READ COMMITTED",
             pool_size=settings.db_pool_size + settings.db_max_overflow,
             max_overflow=0,
             # The connection used last is the one that needs no question whether it still lives.

@@ -25,7 +25,7 @@ from app.http.exception_handlers import to_problem
 from app.http.openapi import Repeatable, problems
 from app.http.repeat_keys import KeyReused, digest_of, fingerprint_of, key_of
 from app.http.responses import JsonResponse, answer_of, replayed
-from app.http.rules import caller_of
+from app.http.rules import caller_of, hook_of
 from app.problems import Problem
 from app.repository.reader import Reader
 from app.repository.repeats import (
@@ -60,17 +60,19 @@ class Repeats:
         """
         for route in routes:
             for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
-                if handler.opt.get("repeatable"):
+                # One handler may have several paths.
+                if handler.opt.get("repeatable") and handler.operation_class is not Repeatable:
                     self._wrap(handler, route.path)
 
     def _wrap(self, handler: HTTPRouteHandler, path: str) -> None:
-        check, handle = handler.before_request, cast("Handle", handler.fn)
+        check, handle = hook_of(handler), cast("Handle", handler.fn)
         if missing := {"data", "transaction"} - handler.parsed_fn_signature.parameters.keys():
             raise TypeError(f"POST {path} is repeatable, and has no {', no '.join(sorted(missing))}")
 
         async def read_key(request: AnyRequest) -> Any:
             key = key_of(request)
-            _given.set(None if key is None else (request, digest_of(caller_of(request), f"POST {path}", key)))
+            route = f"POST {request.scope['path_template']}"
+            _given.set(None if key is None else (request, digest_of(caller_of(request), route, key)))
             return None if check is None else await check(request)
 
         @wraps(handle)

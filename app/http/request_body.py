@@ -31,7 +31,7 @@ class RequestBody:
         self._clock = clock
         self._limit = limit
         self._now = asyncio.get_running_loop().time
-        self._until = self._now() + _GRACE
+        self._until = 0.0
         self._complete = False
         # The server asks for such a body when it is first read (RFC 9110, 10.1.1).
         self._held_back = any(name == b"expect" for name, _ in scope["headers"])
@@ -43,6 +43,8 @@ class RequestBody:
             return await self._receive()
         if self._held_back:
             check_media_type(Request(self._scope))
+        # What came before, as the look at who sends it, is not the client's time.
+        self._until = self._until or self._now() + _GRACE
         self._set_clock(self._until)
         self.is_late = True
         message = await self._next()

@@ -48,7 +48,7 @@ class Gate:
 
     def before(self, handler: HTTPRouteHandler) -> Hook | None:
         """What runs before a handler. A guard of the framework would copy the handler for each request."""
-        then = handler.before_request
+        then = hook_of(handler)
         rule = self.rule_of(handler)
 
         async def let_in(request: Request[Any, Any, Any]) -> Any:
@@ -85,6 +85,12 @@ class Gate:
             if caller is None:
                 raise Unauthenticated("The token is not valid", challenge='Bearer error="invalid_token"')
         return caller
+
+
+def hook_of(handler: HTTPRouteHandler) -> Hook | None:
+    """What runs before a handler: its own hook, else its controller's. The framework would keep the answer for ever."""
+    hooks = [layer.before_request for layer in handler.ownership_layers if layer.before_request]
+    return cast("Hook", hooks[-1]) if hooks else None
 
 
 def _check(rule: str, caller: schemas.Caller, request: Request[Any, Any, Any]) -> None:

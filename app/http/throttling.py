@@ -11,7 +11,6 @@ from litestar import Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.http.client_address import ClientAddress
-from app.http.rules import caller_of
 from app.problems import Unavailable
 from app.repository.limits import SIGN_IN, SIGN_UP, Attempt
 from app.repository.throttles import Throttle
@@ -24,7 +23,8 @@ class Throttling:
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self._client = ClientAddress(settings.trusted_proxies)
         self._sign_in = Throttle(engine, SIGN_IN) if settings.throttle else None
-        self._sign_up = Throttle(engine, SIGN_UP) if settings.throttle and settings.access == "token" else None
+        by_strangers = settings.access == "token" and settings.sign_up == "open"
+        self._sign_up = Throttle(engine, SIGN_UP) if settings.throttle and by_strangers else None
 
     @asynccontextmanager
     async def sign_up(self, request: Request[Any, Any, Any]) -> AsyncIterator[None]:
@@ -33,7 +33,7 @@ class Throttling:
         Raises: RateLimited.
         """
         scope = cast("dict[str, Any]", request.scope)
-        if self._sign_up is not None and caller_of(request) is None:
+        if self._sign_up is not None:
             attempt = Attempt(self._client.network(request))
             await self._sign_up.charge(attempt)
             scope["give_back"] = partial(self._sign_up.give_back, attempt)
