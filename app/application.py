@@ -111,7 +111,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     Repeats(reader, hours=settings.idempotency_hours).apply(app.routes)
     local, log = settings.access == "local", settings.log_requests
-    apply_rules(app.routes, gate if settings.access == "token" else None, local=local)
+    app.keep_rules = partial(apply_rules, gate=gate if settings.access == "token" else None, local=local)
+    app.keep_rules(app.routes)
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(
         handle_request,

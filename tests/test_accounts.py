@@ -261,6 +261,28 @@ async def test_a_command_lists_and_ends_sessions(shell: Shell, engine: AsyncEngi
     assert all_ended.stdout.split() == ["ID", "CREATED", "LAST", "USED", "EXPIRES", "USER", "AGENT"]
 
 
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("number", ["7", str(2**63), "9" * 5_000])
+async def test_a_number_that_nobody_has_is_not_found(shell: Shell, number: str) -> None:
+    told = [
+        await shell.run("users", *command)
+        for command in (
+            ("set-account", number, "--admin"),
+            ("delete", number, "--yes"),
+            ("sessions", number, "--end-all"),
+        )
+    ]
+
+    assert {(one.exit_code, one.stderr) for one in told} == {(1, "Error: User not found\n")}
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_session_beyond_all_numbers_is_refused_plainly(shell: Shell) -> None:
+    refused = await shell.run("users", "sessions", "1", "--end", str(2**63))
+
+    assert (refused.exit_code, "9223372036854775808 is not in the range" in refused.stderr) == (2, True)
+
+
 async def test_a_password_that_a_command_sets_ends_all_sessions(shell: Shell, engine: AsyncEngine) -> None:
     await add_session(engine, await add_user(engine, "Ada"))
 

@@ -196,6 +196,7 @@ async def test_a_pipe_that_is_closed_early_leaves_no_trace(shell: Shell, engine:
     assert b"BrokenPipe" not in told
 
 
+@pytest.mark.usefixtures("anyio_backend")
 def test_a_defect_is_not_told_plainly(database: DatabaseUrl) -> None:
     async def fail(_engine: AsyncEngine) -> None:
         raise AttributeError("fetch")

@@ -56,6 +56,7 @@ async def test_an_error_does_not_show_its_values(database: DatabaseUrl) -> None:
     assert "[SQL parameters hidden due to hide_parameters=True]" in str(failed.value)
 
 
+@pytest.mark.usefixtures("anyio_backend")
 def test_the_pool_is_as_large_as_the_settings_say(database: DatabaseUrl) -> None:
     engine = engine_with(database, db_pool_size=3, db_max_overflow=4, db_pool_timeout=6, db_pool_recycle=300)
 

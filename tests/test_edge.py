@@ -29,22 +29,22 @@ def refuse(_request: Request[Any, Any, Any], _error: Exception) -> NoReturn:
     raise ConnectionRefusedError("secret text")
 
 
-@get("/broken", exception_handlers={ValueError: fail})
+@get("/broken", who="anyone", exception_handlers={ValueError: fail})
 async def broken() -> None:
     raise ValueError("secret text")
 
 
-@post("/broken", exception_handlers={ValueError: fail}, status_code=200)
+@post("/broken", who="anyone", exception_handlers={ValueError: fail}, status_code=200)
 async def broken_write() -> None:
     raise ValueError("secret text")
 
 
-@get("/refused", exception_handlers={ValueError: refuse})
+@get("/refused", who="anyone", exception_handlers={ValueError: refuse})
 async def refused() -> None:
     raise ValueError("secret text")
 
 
-@get("/cut")
+@get("/cut", who="anyone")
 async def cut() -> Stream:
     async def pieces() -> AsyncIterator[bytes]:
         yield b"the beginning"

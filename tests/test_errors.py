@@ -22,27 +22,27 @@ JSON = {"Content-Type": "application/json"}
 DEFECT = problem(500, "internal_error", "The service has a defect; the request id leads to its log line")
 
 
-@get("/broken")
+@get("/broken", who="anyone")
 async def broken() -> None:
     raise ValueError("secret text")
 
 
-@get("/broken-answer")
+@get("/broken-answer", who="anyone")
 async def broken_answer() -> object:
     return object()
 
 
-@get("/broken-sql")
+@get("/broken-sql", who="anyone")
 async def broken_sql(transaction: NamedDependency[AsyncSession]) -> None:
     await transaction.execute(text("SELECT missing_column, :secret"), {"secret": "secret text"})
 
 
-@get("/refused")
+@get("/refused", who="anyone")
 async def refused() -> None:
     raise TooManyRequestsException("secret text", headers={"Retry-After": "7"})
 
 
-@get("/teapot")
+@get("/teapot", who="anyone")
 async def teapot() -> None:
     raise HTTPException("secret text", status_code=418)
 

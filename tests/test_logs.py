@@ -26,7 +26,7 @@ from app.settings.database_url import DatabaseUrl, parse_database_url
 from tests.clients import client_of
 
 
-@get("/broken")
+@get("/broken", who="anyone")
 async def broken() -> None:
     raise ValueError("secret text")
 
@@ -79,7 +79,7 @@ async def test_an_outage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     assert "s3cret" not in str(line)
 
 
-@get("/broken-write")
+@get("/broken-write", who="anyone")
 async def broken_write(transaction: NamedDependency[AsyncSession]) -> None:
     await UserRepository(session=transaction).add(User(name="Ada", email="ada@example.com", hashed_password=None))
 

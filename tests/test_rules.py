@@ -177,8 +177,11 @@ async def test_only_administrators_sign_people_up_where_so_set(
 
     async with app.lifespan(), client_of(app, address="203.0.113.7", host="api.example.com") as client:
         answers = [await client.post("/users", json=new, headers=given) for given in headers]
+        described = (await client.get("/schema/openapi.json")).json()["paths"]["/users"]["post"]
 
     assert [answer.status_code for answer in answers] == [401, 403, 201]
+    assert described["security"] == [{"bearer": []}]
+    assert described["description"].endswith(RULES["administrator"] + ".")
 
 
 def test_a_route_without_a_rule_stops_the_start() -> None:
@@ -232,6 +235,27 @@ async def test_what_a_controller_runs_before_its_handlers_runs_behind_the_rules(
 
     assert [answer.status_code for answer in answers] == [409, 409]
     assert stranger.status_code == (401 if access == "token" else 409)
+
+
+@pytest.mark.usefixtures("remote")
+async def test_a_route_that_comes_later_keeps_its_rule(database: DatabaseUrl, engine: AsyncEngine) -> None:
+    @get("/late", who="administrator", sync_to_thread=False)
+    def late() -> None: ...
+
+    @get("/forgotten")
+    async def forgotten() -> None: ...
+
+    app = create_app(Settings(database_url=database, access="token", log_format="json", log_level="error"))
+    app.register(late)
+    mine = bearer(await add_session(engine, await add_user(engine, "Ada")))
+
+    async with app.lifespan(), client_of(app) as client:
+        answers = [await client.get(path, headers=mine) for path in ("/late", "/users/me")]
+        nobody = await client.get("/late")
+
+    assert [*(answer.status_code for answer in answers), nobody.status_code] == [403, 200, 401]
+    with pytest.raises(TypeError, match=r"forgotten.* says who="):
+        app.register(forgotten)
 
 
 async def test_the_document_says_who_needs_a_token(

@@ -227,6 +227,19 @@ async def test_one_session_too_many_ends_the_oldest(remote: httpx.AsyncClient, e
     assert statuses == [401, 200]
 
 
+async def test_sessions_that_have_ended_take_no_place_of_one_that_lives(
+    remote: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    ada = await add_user(engine, "Ada")
+    oldest = await add_session(engine, ada)
+    for limits in [{"idle": "169 hours"}, {"left": "-1 s"}] * 25:
+        await add_session(engine, ada, **limits)
+
+    await remote.post("/sessions", json=SIGN_IN)
+
+    assert (await remote.get("/users/me", headers=bearer(oldest))).status_code == 200
+
+
 async def test_the_last_use_is_written_beside_the_requests(
     remote: httpx.AsyncClient, engine: AsyncEngine, closed_app: Litestar
 ) -> None:

@@ -27,12 +27,12 @@ DEFECT = problem(500, "internal_error", "The service has a defect; the request i
 NOT_STORABLE = invalid({"detail": "holds a character that the database cannot store"})
 
 
-@get("/sqlstate/{code:str}")
+@get("/sqlstate/{code:str}", who="anyone")
 async def raise_state(transaction: NamedDependency[AsyncSession], code: FromPath[str]) -> None:
     await transaction.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$"))
 
 
-@get("/too-large")
+@get("/too-large", who="anyone")
 async def too_large(transaction: NamedDependency[AsyncSession]) -> None:
     await transaction.execute(select(bindparam("number", 2**70, type_=BigInteger)))
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.cli.command import Command, CommandRunner
 from app.cli.output import print_table
 from app.cli.users import WHO, id_of
+from app.repository.schemas import LARGEST_BIGINT
 from app.resources.sessions.model import Session
 from app.resources.sessions.repository import all_of, end
 
@@ -15,7 +16,7 @@ from app.resources.sessions.repository import all_of, end
 def sessions_command(runner: CommandRunner) -> click.Command:
     @click.command("sessions", cls=Command)
     @WHO
-    @click.option("--end", "ended", type=click.IntRange(1), metavar="ID", help="End this session.")
+    @click.option("--end", "ended", type=click.IntRange(1, LARGEST_BIGINT), metavar="ID", help="End this session.")
     @click.option("--end-all", is_flag=True, help="End all of the user's sessions.")
     def sessions(who: str, ended: int | None, end_all: bool) -> None:
         """List a user's sessions, or end one or all."""

@@ -14,10 +14,12 @@ from app.cli.output import print_json, print_table
 from app.credentials.passwords import hasher
 from app.problems import Missing
 from app.repository.reader import Reader
-from app.repository.schemas import Stored
+from app.repository.schemas import LARGEST_BIGINT, Stored
 from app.resources.passwords.repository import replace_password
+from app.resources.users.model import User
 from app.resources.users.repository import UserRepository, accounts
 from app.resources.users.schemas import AccountUpdate, UserCreate, UserPassword, UserQuery, UserRead
+from app.validation.texts import MOST_DIGITS
 from app.validation.validator import check
 from app.validation.weak_passwords import check_personal
 
@@ -133,8 +135,10 @@ def require_terminal(*options: str) -> None:
 async def id_of(session: AsyncSession, who: str) -> int:
     """The id of a user who is named by it or by an address. Raises: Missing."""
     if who.isascii() and who.isdecimal():
-        return int(who)
-    user = await UserRepository(session=session).get_by_email(validated(UserQuery, email=who).email)
+        number = int(who[:MOST_DIGITS])
+        user = await session.get(User, number) if number <= LARGEST_BIGINT else None
+    else:
+        user = await UserRepository(session=session).get_by_email(validated(UserQuery, email=who).email)
     if user is None:
         raise Missing("User")
     return user.id
@@ -145,8 +149,7 @@ def ask_password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     require_terminal("--password-stdin")
-    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return password
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 def validated(kind: type[Any], **options: Any) -> Any:

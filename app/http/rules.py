@@ -44,7 +44,7 @@ class Gate:
 
     def __init__(self, find: Find, *, sign_up: str) -> None:
         self._find = find
-        self._sign_up = "anyone" if sign_up == "open" else "administrator"
+        self._sign_up = "sign_up" if sign_up == "open" else "administrator"
 
     def before(self, handler: HTTPRouteHandler) -> Hook | None:
         """What runs before a handler. A guard of the framework would copy the handler for each request."""
@@ -58,7 +58,7 @@ class Gate:
                 _check(rule, caller, request)
             return None if then is None else await then(request)
 
-        return then if rule == "anyone" else let_in
+        return then if rule in ("anyone", "sign_up") else let_in
 
     def rule_of(self, handler: HTTPRouteHandler) -> str:
         return self._sign_up if handler.opt["who"] == "sign_up" else str(handler.opt["who"])
@@ -112,21 +112,24 @@ def caller_of(request: Request[Any, Any, Any]) -> schemas.Caller | None:
 def apply_rules(routes: Iterable[BaseRoute], gate: Gate | None, *, local: bool = False) -> None:
     """Have the gate see to the rules, and the document say who needs a token, and whom nothing would help.
 
-    Raises: TypeError, without a rule.
+    Handlers that it has seen before stay as they are. Raises: TypeError, without a rule.
     """
     for route in routes:
         if not isinstance(route, HTTPRoute):
             raise TypeError(f"{route.path} is no route that a rule can be said of")
-        for handler in (handler for handler in route.route_handlers if "OPTIONS" not in handler.http_methods):
+        for handler in route.route_handlers:
+            if "OPTIONS" in handler.http_methods or handler.opt.get("ruled"):
+                continue
             rule = handler.opt.get("who")
             if rule not in RULES or (rule == "self" and "user_id" not in route.path_parameters):
                 raise TypeError(f"{handler} of {route.path} says who={rule!r}; {RULES.get(str(rule), list(RULES))}")
             if gate is not None:
-                handler.before_request = gate.before(handler)
+                rule, handler.before_request = gate.rule_of(handler), gate.before(handler)
             refusals = problems(Forbidden(REFUSED)) if local else {}
             if (gate is not None and rule != "anyone") or "caller" in handler.parsed_fn_signature.parameters:
                 handler.security = [{}, _BEARER] if rule == "sign_up" else [_BEARER]
                 handler.description = f"{getdoc(handler.fn)}\n\n{RULES[rule]}."
-                for_administrators = gate is not None and gate.rule_of(handler) == "administrator"
+                for_administrators = gate is not None and rule == "administrator"
                 refusals |= problems(401, 503, *([Forbidden(_ADMINISTRATORS)] if for_administrators else []))
             handler.responses = {**refusals, **(handler.responses or {})}
+            handler.opt["ruled"] = True

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.routes import HTTPRoute
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, ControllerRouterHandler, HTTPScope, Message, Receive, Scope, Send
 from litestar.types.internal_types import RouteHandlerMapItem
 
 
 class UserService(Litestar):
     handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
+    keep_rules: Callable[[Iterable[BaseRoute]], None] | None = None
+    """Has routes keep their rules; those that come later, too."""
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
         """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
@@ -23,11 +25,13 @@ class UserService(Litestar):
         }
 
     def register(self, value: ControllerRouterHandler) -> None:  # type: ignore[override]
-        """Have OPTIONS name HEAD, too, which the middleware answers."""
+        """Have OPTIONS name HEAD, too, which the middleware answers. Raises: TypeError, without a rule."""
         super().register(value)
         for route in self.routes:
             if isinstance(route, HTTPRoute) and "GET" in route.methods:
                 route.methods.add("HEAD")
+        if self.keep_rules is not None:
+            self.keep_rules(self.routes)
 
     def leave(self) -> None:
         """Have each connection end with its next answer: a request that is sent as it is being closed would be lost."""

@@ -103,8 +103,10 @@ class Sessions:
         values = {"token_hash": token_hash(token.encode()), "user_id": account.user.id, "user_agent": user_agent}
         new = insert(Session).values(**values, expires_at=func.now() + self._age)
         session_id, expires_at = (await transaction.execute(new.returning(Session.id, Session.expires_at))).one()
-        older = select(Session.id).where(Session.user_id == account.user.id).order_by(Session.id.desc())
-        await transaction.execute(delete(Session).where(Session.id.in_(older.offset(self._most))))
+        # The oldest goes of those that live; what has ended goes anyway, and takes no place.
+        latest = self._living(select(Session.id).where(Session.user_id == account.user.id)).order_by(Session.id.desc())
+        kept = latest.limit(self._most)
+        await transaction.execute(delete(Session).where(Session.user_id == account.user.id, Session.id.not_in(kept)))
         return SignedIn(session_id, token, expires_at, account.user)
 
     def _living(self, statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
