@@ -205,3 +205,20 @@ def test_a_changed_file_reloads_and_a_written_database_does_not(start: Start, fo
 
     eventually(lambda: service.log.read_text().count("Started worker") == 2)
     assert str(database / "written") not in service.log.read_text()
+
+
+def test_signals_may_come_at_any_moment_and_however_often() -> None:
+    script = """if True:
+        import signal
+        from app.operations.server import Server
+
+        server = Server("app", load=None, fd=None, note="", log_dictconfig=None)
+        signal.signal(signal.SIGALRM, lambda *_: server.main_loop_interrupt.set())
+        signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+        for _ in range(5_000):
+            server.main_loop_interrupt.wait()
+            server.main_loop_interrupt.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    """
+
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=20, check=True)

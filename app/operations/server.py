@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from queue import SimpleQueue
 from ssl import SSLError
 from typing import Any
 
@@ -22,6 +23,27 @@ _SIGNALS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 _LOGS: dict[str, dict[str, Any]] = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}}
 """Granian's lines look like all others."""
 _logger = logging.getLogger(__name__)
+
+
+class Interrupt:
+    """An event that a signal handler may set at any moment: those of `threading` have a lock, which the very thread may
+    hold that the signal interrupts, as when a supervisor and `uv run` both tell it to end."""
+
+    def __init__(self) -> None:
+        self._set: SimpleQueue[None] = SimpleQueue()
+
+    def is_set(self) -> bool:
+        return not self._set.empty()
+
+    def set(self) -> None:
+        self._set.put(None)
+
+    def clear(self) -> None:
+        """By whoever waits, and nobody else."""
+        self._set = SimpleQueue()
+
+    def wait(self) -> None:
+        self._set.put(self._set.get())
 
 
 class Server(MPServer):
@@ -39,6 +61,7 @@ class Server(MPServer):
             raise ClickException(
                 f"cannot use this certificate with this key: {error.reason or 'they are not PEM'}"
             ) from error
+        self.main_loop_interrupt: Any = Interrupt()
         self._load = load
         self._given = fd
         self._note = note
