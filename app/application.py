@@ -109,10 +109,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
         # Advanced Alchemy disposes of the engine of a process' first application only.
         on_shutdown=[passwords.close, config.get_engine().dispose],
     )
-    Repeats(reader, hours=settings.idempotency_hours).apply(app.routes)
     local, log = settings.access == "local", settings.log_requests
-    app.keep_rules = partial(apply_rules, gate=gate if settings.access == "token" else None, local=local)
-    app.keep_rules(app.routes)
+    rules = partial(apply_rules, gate=gate if settings.access == "token" else None, local=local)
+    app.apply_words(Repeats(reader, hours=settings.idempotency_hours).apply, rules)
     prefix = settings.root_path.rstrip("/")
     app.handle_request = partial(
         handle_request,

@@ -52,15 +52,22 @@ class NoteController(Controller):
         return JsonResponse({"created": len(data)}, status_code=201)
 
 
-@pytest.fixture
+@pytest.fixture(params=["from the start", "later"])
 async def noting(
-    client: httpx.AsyncClient, engine: AsyncEngine, database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    client: httpx.AsyncClient,
+    engine: AsyncEngine,
+    database: DatabaseUrl,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a service with notes, and with two users."""
     await add_user(engine, "Ada")
     await add_user(engine, "Eve")
-    monkeypatch.setattr(application, "RESOURCES", [*application.RESOURCES, NoteController])
+    if request.param == "from the start":
+        monkeypatch.setattr(application, "RESOURCES", [*application.RESOURCES, NoteController])
     app = create_app(Settings(database_url=database, log_format="json", log_level="error"))
+    if request.param == "later":
+        app.register(NoteController)
     async with app.lifespan(), client_of(app) as client:
         yield client
 

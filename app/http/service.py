@@ -14,8 +14,7 @@ from litestar.types.internal_types import RouteHandlerMapItem
 
 class UserService(Litestar):
     handle_request: Callable[[ASGIApp, HTTPScope, Receive, Send], Awaitable[None]]
-    keep_rules: Callable[[Iterable[BaseRoute]], None] | None = None
-    """Has routes keep their rules; those that come later, too."""
+    _words: tuple[Callable[[Iterable[BaseRoute]], None], ...] = ()
 
     def get_route_handler_map(self, value: Any) -> dict[str, RouteHandlerMapItem]:  # type: ignore[override]
         """Without the OPTIONS that a controller's first handler brought along, which knows no other's methods."""
@@ -30,8 +29,13 @@ class UserService(Litestar):
         for route in self.routes:
             if isinstance(route, HTTPRoute) and "GET" in route.methods:
                 route.methods.add("HEAD")
-        if self.keep_rules is not None:
-            self.keep_rules(self.routes)
+        self.apply_words(*self._words)
+
+    def apply_words(self, *words: Callable[[Iterable[BaseRoute]], None]) -> None:
+        """Give handlers what the words beside them say; those that come later, too. Raises: TypeError."""
+        self._words = words
+        for apply in words:
+            apply(self.routes)
 
     def leave(self) -> None:
         """Have each connection end with its next answer: a request that is sent as it is being closed would be lost."""
