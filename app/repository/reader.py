@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Select, any_, bindparam, select
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import Cast, Select, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -50,15 +49,14 @@ class Lookup(msgspec.Struct, frozen=True, eq=False):
 def by_key(statement: Select[*tuple[Any, ...]], key: Sortable) -> Lookup:
     """Look rows up by a column that the statement selects, each of its values that of one row at most.
 
-    A key has to be what the column can hold: one that cannot be sent would fail for all that travel with it.
-    Raises: ValueError, if the column is not selected.
+    A key has to be what the column can hold, or it would fail for all. Raises: ValueError, if that is not selected.
     """
     place = [str(column) for column in statement.selected_columns].index(str(getattr(key, "expression", key)))
     one = statement.where(key == bindparam("key", type_=key.type))
-    keys = bindparam("keys", type_=ARRAY(key.type))
-    # Below a SELECT of its own the planner cannot count them, and finds one plan good enough for all. It would plan
+    # Below a SELECT of its own the planner cannot count the keys, and finds one plan good enough for all. It would plan
     # small batches anew each time: of eight sessions with their users PostgreSQL's CPU was 150 us, and is 40.
-    many = statement.where(key == any_(sql_cast(select(keys).scalar_subquery(), keys.type)))
+    keys = select(bindparam("keys", type_=ARRAY(key.type))).scalar_subquery()
+    many = statement.where(key == any_(Cast(keys, ARRAY(key.type))))
     return Lookup(render(one), render(many), place)
 
 
