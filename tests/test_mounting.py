@@ -44,7 +44,7 @@ def haproxy(folder: Path, port: int) -> Iterator[str]:
 def check_mounted(url: str) -> None:
     """Follow every address that the service gives out."""
     with httpx.Client(trust_env=False) as client:
-        eventually(lambda: client.get(f"{url}/health/live").status_code == 200)
+        eventually(lambda: is_alive(client, url))
         created = [sign_up_at(client, url, number) for number in range(3)]
         page = client.get(f"{url}/users?size=1")
         links = dict(re.findall(r'<(.*?)>; rel="(\w+)"', page.headers["link"]))
@@ -61,6 +61,13 @@ def check_mounted(url: str) -> None:
                 assert client.get(urljoin(spelling, path)).status_code == 200, path
         assert "//" not in shown.text
         assert document.json()["servers"] == [{"url": "/api"}]
+
+
+def is_alive(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(f"{url}/health/live").status_code == 200
+    except httpx.ConnectError:
+        return False  # A proxy that has just been started does not listen yet.
 
 
 def check_page(url: str) -> None:
