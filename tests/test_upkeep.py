@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.database.beside import beside
 from app.operations.upkeep import AT_ONCE, EXPIRED, Upkeep
 from tests.callers import add_session, add_user
 
@@ -60,6 +63,47 @@ async def test_what_is_locked_waits_for_the_next_time(client: httpx.AsyncClient,
     await Upkeep(engine).run()
 
     assert (while_locked, await run(engine, "SELECT count(*) FROM sessions")) == (1, 0)
+
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+"""
+REFUSED = "CREATE TRIGGER refuse BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()"
+
+
+async def test_a_table_that_cannot_be_kept_is_told_once_and_holds_up_no_other(
+    client: httpx.AsyncClient, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await add_session(engine, await add_user(engine, "Ada"), left="-1 s")
+    await run(engine, FILL["password_resets"], REFUSE, REFUSED)
+    upkeep = Upkeep(engine)
+
+    await upkeep.run()
+    await upkeep.run()
+    kept = await left(engine)
+    await run(engine, "DROP TRIGGER refuse ON sessions")
+    await upkeep.run()
+
+    assert (kept["sessions"], kept["password_resets"], (await left(engine))["sessions"]) == (1, 1, 0)
+    told: list[Any] = [record.msg for record in caplog.records if record.name == "app.upkeep"]
+    assert [(line["table"], line["reason"]) for line in told] == [("sessions", "not this one (P0001)")]
+
+
+async def test_what_ends_by_a_defect_is_heard_of_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> None:
+        raise AttributeError("a value")
+
+    async def live() -> None:
+        async with beside(broken, lambda: 0):
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+            said.append(caplog.records[0].msg)  # type: ignore[arg-type]
+
+    said: list[dict[str, Any]] = []
+    with pytest.raises(AttributeError):
+        await live()
+
+    assert said[0]["event"] == "Ended, and will not be done again"
 
 
 async def test_one_at_a_time_does_it(client: httpx.AsyncClient, engine: AsyncEngine) -> None:

@@ -8,12 +8,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
-from sqlalchemy import text
+from asyncpg import PostgresError
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database.beside import beside
-from app.database.errors import DRIVER_ERRORS
+from app.database.errors import DRIVER_ERRORS, root_cause
+from app.database.failures import reason_of
 from app.repository.limits import KNOWN
 
 EXPIRED = {
@@ -43,18 +45,35 @@ _log = structlog.get_logger("app.upkeep")
 class Upkeep:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._told: dict[str, str] = {}
+        """By table: why it was left as it is."""
 
     async def run(self) -> None:
-        """Delete and fold for some seconds, unless somebody else does. What is locked stays until the next time."""
+        """Delete and fold for some seconds, unless somebody else does. What is locked stays until the next time, and so
+        does a table that cannot be kept, which holds up no other. Raises: what tells that no database answered."""
         began = time.monotonic()
         for table, condition in EXPIRED.items():
             deleted = text(f"""DELETE FROM {table} WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM {table} WHERE {condition} LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED))""")
-            while await self._do(deleted) == AT_ONCE and time.monotonic() < began + _LONGEST:
+            while await self._keep(table, deleted) == AT_ONCE and time.monotonic() < began + _LONGEST:
                 pass
-        await self._do(_FOLD)
+        await self._keep("row_counts", _FOLD)
 
-    async def _do(self, statement: Any) -> int:
+    async def _keep(self, table: str, statement: TextClause) -> int:
+        """How many rows that was; none where it failed, which is told once."""
+        try:
+            count = await self._do(statement)
+        except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+            if not isinstance(cause := root_cause(error), PostgresError):
+                raise
+            if self._told.get(table) != (reason := reason_of(cause)):
+                self._told[table] = reason
+                _log.warning("No upkeep", table=table, reason=reason)
+            return 0
+        self._told.pop(table, None)
+        return count
+
+    async def _do(self, statement: TextClause) -> int:
         """How many rows that was; none where somebody else is at it."""
         async with self._engine.begin() as connection:
             if not await connection.scalar(_MINE):
