@@ -6,12 +6,14 @@ import asyncio
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import cast
 from urllib.request import urlopen
 
 import httpx
 import pytest
 from advanced_alchemy.extensions.litestar import SQLAlchemyPlugin
+from argon2 import PasswordHasher
 from litestar import Litestar
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -118,7 +120,16 @@ async def test_buckets_add_up() -> None:
     assert f"_sum{{{labels}}} 99.0065" in text
 
 
-async def test_the_pool_and_the_hashes_under_way_are_shown(database: DatabaseUrl) -> None:
+async def test_the_pool_and_the_hashes_under_way_are_shown(
+    database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, hash_it = Event(), PasswordHasher.hash
+
+    def held(self: PasswordHasher, password: str | bytes) -> str:
+        counted.wait(20)
+        return hash_it(self, password)
+
+    monkeypatch.setattr(PasswordHasher, "hash", held)
     app = create_app(
         Settings(database_url=database, db_pool_size=2, db_max_overflow=3, log_format="json", log_level="warning")
     )
@@ -128,6 +139,7 @@ async def test_the_pool_and_the_hashes_under_way_are_shown(database: DatabaseUrl
         hashing = asyncio.create_task(client.post("/users", json=body))
         await client.get("/users")
         samples = {name: value for (name, labels), value in (await scrape(client)).items() if not labels}
+        counted.set()
         await hashing
 
     assert samples.pop("password_hashes_limit") > 1
