@@ -81,7 +81,7 @@ async def test_a_table_that_cannot_be_kept_is_told_once_and_holds_up_no_other(
     await upkeep.run()
     await upkeep.run()
     kept = await left(engine)
-    await run(engine, "DROP TRIGGER refuse ON sessions")
+    await run(engine, "DROP FUNCTION refuse CASCADE")
     await upkeep.run()
 
     assert (kept["sessions"], kept["password_resets"], (await left(engine))["sessions"]) == (1, 1, 0)
