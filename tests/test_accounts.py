@@ -15,6 +15,7 @@ from tests.callers import add_session, add_user
 from tests.commands import Shell
 from tests.people import add_people
 from tests.problems import problem, problem_of
+from tests.test_sign_in_races import WAITING
 
 LAST = problem(409, "last_administrator", "Somebody must stay who is an administrator and active")
 GONE = problem(404, "not_found", "User not found")
@@ -190,12 +191,11 @@ async def test_there_is_an_administrator_after_a_race_with_an_import(
 ) -> None:
     await promote(client, 1, 2)
     held = engine.execution_options(isolation_level="READ COMMITTED")
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
     async with held.connect() as other, engine.connect() as look:
         await other.execute(text("SELECT FROM users WHERE id = 2 FOR UPDATE"))
         importing = asyncio.create_task(shell.run(*UPDATE, stdin=INACTIVE[: INACTIVE.index("2,")]))
-        while not (importing.done() or await look.scalar(waiting)):
+        while not (importing.done() or await look.scalar(WAITING)):
             await asyncio.sleep(0.02)
         await other.execute(text("UPDATE users SET active = false WHERE id = 2"))
         await other.commit()
@@ -212,9 +212,6 @@ async def test_who_changes_administrators_waits_for_each_other_in_one_order(
     await add_people(engine, *((name, f"{name}@example.com") for name in ("Ada", "Bob", "Cay")))
     await promote(client, 1, 2, 3)
     held = engine.execution_options(isolation_level="READ COMMITTED")
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
     demote, lock = "UPDATE users SET is_admin = false WHERE id = {}", "SELECT FROM users WHERE id = {} FOR UPDATE"
     asked: list[asyncio.Task[Any]] = []
 
@@ -222,7 +219,7 @@ async def test_who_changes_administrators_waits_for_each_other_in_one_order(
 
         async def wait(asking: Coroutine[Any, Any, Any]) -> None:
             asked.append(asyncio.create_task(asking))
-            while await look.scalar(waiting) != len(asked):
+            while await look.scalar(WAITING) != len(asked):
                 await asyncio.sleep(0.01)
 
         def promoting(user_id: int) -> Coroutine[Any, Any, Any]:

@@ -17,7 +17,7 @@ from tests.callers import PASSWORD, add_session, add_user, bearer
 
 Answering = Coroutine[Any, Any, httpx.Response]
 Queue = Callable[[Answering], Coroutine[Any, Any, "asyncio.Task[httpx.Response]"]]
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def queue_at(engine: AsyncEngine, user_id: int) -> AsyncIterator[Queue]:
 
         async def wait(answering: Answering) -> asyncio.Task[httpx.Response]:
             asked.append(task := asyncio.create_task(answering))
-            while await watcher.scalar(_WAITING) != len(asked):
+            while await watcher.scalar(WAITING) != len(asked):
                 assert not task.done()
                 await asyncio.sleep(0.01)
             return task
